@@ -1,0 +1,1 @@
+"""What templates, hooks, resolvers and the operator's commands share."""

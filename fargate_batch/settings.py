@@ -1,0 +1,238 @@
+"""An environment's settings, as config/config.yaml and config/<environment>/config.yaml give them.
+
+Sceptre hands both files' `sceptre_user_data` over as one dictionary; `load` checks it and returns
+typed values. Every template reads its settings through here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fargate_batch.errors import UserError
+from fargate_batch.names import logical_id
+
+# Fargate's sizes: memory in MiB for each number of CPU units.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+FARGATE_MEMORY: Final[dict[int, range]] = {
+    256: range(512, 2048 + 1, 512),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+}
+
+# CloudWatch Logs accepts these and no others.
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dispatch(StrEnum):
+    """How a stage gets its work."""
+
+    TASK = "task"
+    QUEUE = "queue"
+
+
+class Source(_Model):
+    """Which objects a stage listens to."""
+
+    bucket: Literal["input", "output"]
+    key_pattern: Annotated[str, Field(min_length=1)]
+    """An EventBridge wildcard, e.g. runs/*/shards/*.parquet."""
+
+
+class Scaling(_Model):
+    """The limits between which a stage's service scales."""
+
+    min_tasks: Annotated[int, Field(ge=0, le=1000)] = 0
+    max_tasks: Annotated[int, Field(ge=1, le=1000)]
+    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Scaling:
+        if self.min_tasks > self.max_tasks:
+            raise ValueError(f"min_tasks ({self.min_tasks}) is above max_tasks ({self.max_tasks})")
+        return self
+
+
+class Stage(_Model):
+    """One row of the catalogue."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
+    cpu: int
+    """CPU units; 1024 are one vCPU."""
+    memory: int
+    """MiB."""
+    source: Source
+    dispatch: Dispatch = Dispatch.TASK
+    scaling: Scaling
+    attempt_seconds: Annotated[int, Field(ge=30, le=43200)] = 900
+    """How long one attempt may hold a message before another worker may take it."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Further environment variables, which the stage's own documentation describes."""
+
+    @property
+    def logical_id(self) -> str:
+        """The stage's name inside CloudFormation, e.g. DataIngestion."""
+        return logical_id(self.name)
+
+    @model_validator(mode="after")
+    def _fargate_size(self) -> Stage:
+        sizes = FARGATE_MEMORY.get(self.cpu)
+        if sizes is None:
+            raise ValueError(f"cpu is {self.cpu}; Fargate has {sorted(FARGATE_MEMORY)}")
+        if self.memory not in sizes:
+            raise ValueError(
+                f"memory is {self.memory}; with cpu {self.cpu} Fargate has "
+                f"{sizes.start} to {sizes.stop - 1} MiB in steps of {sizes.step}"
+            )
+        return self
+
+
+class Network(_Model):
+    """The VPC's size and where its interface endpoints stand."""
+
+    cidr: IPv4Network
+    endpoint_zones: Annotated[int, Field(ge=1, le=3)]
+    """Each interface endpoint costs by the hour in each of these zones."""
+    flow_log_retention_days: RetentionDays = 30
+
+    @model_validator(mode="after")
+    def _room_for_tasks(self) -> Network:
+        if not 16 <= self.cidr.prefixlen <= 24:
+            raise ValueError(f"cidr is {self.cidr}; choose a prefix from /16 to /24")
+        return self
+
+
+class Capacity(_Model):
+    """How tasks are shared out between FARGATE and FARGATE_SPOT."""
+
+    fargate_base: Annotated[int, Field(ge=0, le=1000)]
+    fargate_weight: Annotated[int, Field(ge=0, le=1000)]
+    fargate_spot_weight: Annotated[int, Field(ge=0, le=1000)]
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Capacity:
+        if self.fargate_weight + self.fargate_spot_weight == 0:
+            raise ValueError("fargate_weight and fargate_spot_weight are both 0; one must be more")
+        return self
+
+
+class Storage(_Model):
+    """How long objects and queue messages live."""
+
+    input_expiry_days: Annotated[int, Field(ge=1, le=3650)]
+    output_expiry_days: Annotated[int, Field(ge=1, le=3650)]
+    noncurrent_expiry_days: Annotated[int, Field(ge=1, le=365)] = 7
+    message_retention_days: Annotated[int, Field(ge=1, le=14)] = 14
+
+
+class Alarms(_Model):
+    """When somebody is called."""
+
+    task_failures: Annotated[int, Field(ge=1)] = 5
+    """More than so many failed tasks ..."""
+    task_failure_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+    """... in so many minutes raise the alarm."""
+    email: str | None = None
+
+
+class Settings(_Model):
+    """Everything that a template may ask about its environment."""
+
+    project: Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=20)]
+    # S3 and ECR names are lower-case, so the suffix is too, though CloudFormation would take more.
+    environment: Annotated[str, Field(pattern="^[a-z0-9]+$", max_length=12)]
+    account_id: Annotated[str, Field(pattern="^[0-9]{12}$")] | None = None
+    allow_destruction: bool
+    base_image: str
+    network: Network
+    capacity: Capacity
+    storage: Storage
+    log_retention_days: RetentionDays
+    container_insights: Literal["enhanced", "enabled", "disabled"]
+    alarms: Alarms
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique_stages(self) -> Settings:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stages {names} name one stage twice")
+        return self
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage of that name.
+
+        Raises:
+            UserError: the catalogue has no such stage.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        known = ", ".join(stage.name for stage in self.stages)
+        raise UserError(f"There is no stage '{name}' in config/config.yaml; it has {known}.")
+
+
+def load(user_data: dict[str, Any]) -> Settings:
+    """Check `sceptre_user_data` and return it typed.
+
+    `stages` maps a stage's name to its catalogue row; `stage_settings` maps a stage's name to the
+    fields of that row which this environment sets differently.
+
+    Raises:
+        UserError: a value is missing, unknown or out of range; the message names file and field.
+    """
+    values = dict(user_data)
+    catalogue = values.pop("stages", None) or {}
+    overrides = values.pop("stage_settings", None) or {}
+    environment = str(values.get("environment", "<environment>"))
+    unknown = sorted(set(overrides) - set(catalogue))
+    if unknown:
+        raise UserError(
+            f"config/{environment}/config.yaml: stage_settings names {', '.join(unknown)}; "
+            f"the catalogue in config/config.yaml has {', '.join(catalogue)}."
+        )
+    values["stages"] = [
+        {"name": name, **row, **(overrides.get(name) or {})} for name, row in catalogue.items()
+    ]
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(error, environment, list(catalogue), overrides)) from error
+
+
+_SHARED_FIELDS: Final = ("project", "base_image", "stages")
+
+
+def _explain(
+    error: ValidationError, environment: str, stages: list[str], overrides: dict[str, Any]
+) -> str:
+    lines = []
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        file = f"config/{environment}/config.yaml"
+        if location and location[0] in _SHARED_FIELDS:
+            file = "config/config.yaml"
+        if location[:1] == ["stages"] and len(location) > 1:
+            name = stages[int(location[1])]
+            if len(location) > 2 and location[2] in (overrides.get(name) or {}):
+                file = f"config/{environment}/config.yaml"
+                location = ["stage_settings", name, *location[2:]]
+            else:
+                location = ["stages", name, *location[2:]]
+        given = problem.get("input")
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        lines.append(f"{file}: sceptre_user_data.{'.'.join(location)}: {problem['msg']}{shown}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Sceptre hooks, one a module."""

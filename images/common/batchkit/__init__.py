@@ -1,0 +1,1 @@
+"""What the stages' images share: events, the ledger, S3 access, logging, the worker."""

@@ -1,0 +1,1 @@
+"""Building, assembling and pushing the stages' container images."""

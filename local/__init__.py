@@ -1,0 +1,1 @@
+"""The local AWS: MiniStack and its extensions, in one process."""

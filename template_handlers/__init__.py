@@ -1,0 +1,1 @@
+"""Sceptre template handlers, one a module."""
