@@ -1,0 +1,75 @@
+# The two commands of this project are `make demo` and `make test`; `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+POSITIONS ?= samples/positions.csv.gz
+MARKET_DATA ?= $(firstword $(wildcard samples/market-data/*))
+PYTEST ?= pytest
+
+##@ For everybody
+demo: $(VENV)/installed ## Launch dev on the local AWS, work the sample positions, show the report
+	source local/activate && \
+	sceptre launch dev --yes && \
+	batch submit $(POSITIONS) --market-data $(MARKET_DATA) --environment dev --follow --download reports
+
+test: lint $(VENV)/installed-dev ## Everything that can be checked on this machine
+	$(PYTEST)
+
+bench: $(VENV)/installed-dev ## Measure the figures of docs/benchmarks.md against their limits
+	python -m benchmarks.platform
+
+##@ The local AWS
+local-up: $(VENV)/installed ## Start it in the background
+	python -m local up
+
+local-down: $(VENV)/installed ## Stop it and keep its state
+	python -m local down
+
+local-logs: $(VENV)/installed ## Follow its log
+	python -m local logs --follow
+
+##@ For those who change the project
+lint: $(VENV)/installed-dev ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock: $(VENV)/installed-dev ## Resolve requirements and the images' dependencies again
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements-dev.in --output-file requirements-dev.txt
+	python -m imaging lock
+
+pin-base: $(VENV)/installed ## Pin the base image to the digest that its registry names today
+	python -m imaging pin-base
+
+docs: $(VENV)/installed-dev ## Draw the architecture and the settings table again from the config
+	python -m docs.generate
+
+clean: ## Remove what was built here; the local AWS is stopped first
+	if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi
+	rm -rf $(VENV) .local .cache reports
+
+help: ## This list
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed and $(PYTHON) is older; name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv)" >&2; exit 1; }
+
+$(VENV)/installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $@
+
+.PHONY: demo test bench lint lock pin-base docs clean help local-up local-down local-logs
