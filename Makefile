@@ -49,7 +49,7 @@ pin-base: $(VENV)/installed ## Pin the base image to the digest that its registr
 	python -m imaging pin-base
 
 docs: $(VENV)/installed-dev ## Draw the architecture and the settings table again from the config
-	python -m docs.generate
+	python docs/generate.py
 
 clean: ## Remove what was built here; the local AWS is stopped first
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi

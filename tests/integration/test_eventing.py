@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fargate_batch.names import Output, StageOutput
+from fargate_batch.settings import Dispatch
+
+if TYPE_CHECKING:
+    from conftest import Launched
+
+
+def rule_and_target(launched: Launched, stage: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    events, name = launched.client("events"), launched.of(stage, StageOutput.RULE_NAME)
+    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+    return events.describe_rule(Name=name), target
+
+
+def test_each_stage_hears_of_its_own_objects(launched: Launched) -> None:
+    names = {
+        "input": launched[Output.INPUT_BUCKET_NAME],
+        "output": launched[Output.OUTPUT_BUCKET_NAME],
+    }
+    for stage in launched.settings.stages:
+        rule, _ = rule_and_target(launched, stage.name)
+        pattern = json.loads(rule["EventPattern"])
+        assert rule["State"] == "ENABLED"
+        assert pattern["detail-type"] == ["Object Created"]
+        assert pattern["detail"]["bucket"]["name"] == [names[stage.source.bucket]]
+
+
+def test_ingestion_is_run_with_bucket_key_and_version(launched: Launched) -> None:
+    _, target = rule_and_target(launched, "data-ingestion")
+    assert target["Arn"] == launched[Output.CLUSTER_ARN]
+    assert set(target["InputTransformer"]["InputPathsMap"].values()) >= {
+        "$.detail.bucket.name",
+        "$.detail.object.key",
+        "$.detail.object.version-id",
+    }
+
+
+def test_no_target_drops_what_it_cannot_deliver(launched: Launched) -> None:
+    for stage in launched.settings.stages:
+        _, target = rule_and_target(launched, stage.name)
+        queues = {
+            launched.of(stage.name, StageOutput.QUEUE_ARN),
+            launched.of(stage.name, StageOutput.DEAD_LETTER_QUEUE_ARN),
+        }
+        assert target["DeadLetterConfig"]["Arn"] in queues
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+
+
+def test_queued_stages_get_their_events_through_their_queue(launched: Launched) -> None:
+    for stage in launched.settings.stages:
+        _, target = rule_and_target(launched, stage.name)
+        queued = stage.dispatch is Dispatch.QUEUE and stage.source.bucket != "input"
+        expected = (
+            launched.of(stage.name, StageOutput.QUEUE_ARN)
+            if queued
+            else launched[Output.CLUSTER_ARN]
+        )
+        assert target["Arn"] == expected
+
+
+def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: Launched) -> None:
+    alarms = launched.client("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm"])
+    (alarm,) = [
+        alarm
+        for alarm in alarms["MetricAlarms"]
+        if alarm["Namespace"] == "AWS/Events" and alarm["AlarmName"].endswith(launched.environment)
+    ]
+    settings = launched.settings.alarms
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["Threshold"] == settings.task_failures == 5
+    window = alarm["Period"] * alarm["EvaluationPeriods"]
+    assert window == settings.task_failure_minutes * 60 == 600
+    assert launched[Output.ALARM_TOPIC_ARN] in alarm["AlarmActions"]
