@@ -1,0 +1,42 @@
+"""What can end a piece of work, apart from success."""
+
+from __future__ import annotations
+
+
+class Rejected(Exception):  # noqa: N818 - an outcome, not an error
+    """The input cannot become a report, and trying again would not change that.
+
+    It is a business outcome, not a failure: the run is recorded as `rejected`, the reason is
+    written to runs/<run-id>/rejected.json, and the task ends with exit code 0.
+
+    Args:
+        reason: what is wrong and what to do about it, in the words of whoever made the file.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BadEventError(Exception):
+    """An event or a queue message does not name an S3 object; the message says why."""
+
+
+class BadEnvironmentError(Exception):
+    """The task's environment variables are missing or wrong; the message names them."""
+
+
+class LostClaimError(Exception):
+    """Another owner has taken the work over, so this one may not complete it."""
+
+
+class UnknownRunError(Exception):
+    """The ledger holds no run of that id."""
+
+
+class ObjectConflictError(Exception):
+    """An object that is written once exists already with other bytes."""
+
+
+class ObjectGoneError(Exception):
+    """The object, or the version of it that was asked for, does not exist (any more)."""

@@ -1,0 +1,186 @@
+"""S3, as the stages need it: exact versions, streams, and objects that are written once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from batchkit.errors import ObjectConflictError, ObjectGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+
+# MethodNotAllowed: the version is a delete marker.
+_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405"})
+_EXISTS: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What S3 says about an object."""
+
+    key: str
+    size: int
+    """Bytes."""
+    version_id: str | None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Reads any bucket, writes the output bucket."""
+
+    client: S3Client
+    output_bucket: str
+
+    def open(self, bucket: str, key: str, version_id: str | None = None) -> StreamingBody:
+        """Return the object's bytes as a stream.
+
+        Raises:
+            ObjectGoneError: there is no such object or version.
+        """
+        try:
+            return self.client.get_object(**_address(bucket, key, version_id))["Body"]
+        except ClientError as error:
+            raise _translated(error, bucket, key, version_id) from error
+
+    def read(self, bucket: str, key: str, version_id: str | None = None) -> bytes:
+        """Return the object's bytes at once; for objects known to be small.
+
+        Raises:
+            ObjectGoneError: there is no such object or version.
+        """
+        return self.open(bucket, key, version_id).read()
+
+    def read_output(self, key: str) -> bytes:
+        """Return an object of the output bucket.
+
+        Raises:
+            ObjectGoneError: there is no such object.
+        """
+        return self.read(self.output_bucket, key)
+
+    def find(self, bucket: str, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with `prefix`, in order."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"]
+
+    def describe(self, bucket: str, key: str, version_id: str | None = None) -> StoredObject:
+        """Return size and version.
+
+        Raises:
+            ObjectGoneError: there is no such object or version.
+        """
+        try:
+            head = self.client.head_object(**_address(bucket, key, version_id))
+        except ClientError as error:
+            raise _translated(error, bucket, key, version_id) from error
+        version = head.get("VersionId")
+        return StoredObject(key, head["ContentLength"], None if version == "null" else version)
+
+    def copy_to_output(self, bucket: str, key: str, version_id: str | None, target: str) -> None:
+        """Copy an object inside S3, in parts when it is large.
+
+        Raises:
+            ObjectGoneError: there is no such object or version.
+        """
+        try:
+            self.client.copy(_address(bucket, key, version_id), self.output_bucket, target)
+        except ClientError as error:
+            raise _translated(error, bucket, key, version_id) from error
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object of the output bucket, over another one if need be."""
+        self.client.put_object(
+            Bucket=self.output_bucket, Key=key, Body=body, ContentType=content_type
+        )
+
+    def put_json(self, key: str, value: Any) -> None:
+        """Write `value` as JSON."""
+        self.put(key, to_json(value), "application/json")
+
+    def put_once(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an object unless it exists; return whether this call wrote it.
+
+        Raises:
+            ObjectConflictError: it exists with other bytes.
+        """
+        try:
+            self.client.put_object(
+                Bucket=self.output_bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            self._same_or_raise(error, key, hashlib.sha256(body).hexdigest())
+            return False
+        return True
+
+    def put_file_once(self, key: str, path: Path, content_type: str) -> bool:
+        """Write a file's bytes as an object unless it exists; return whether this call wrote it.
+
+        Raises:
+            ObjectConflictError: it exists with other bytes.
+        """
+        try:
+            with path.open("rb") as body:
+                self.client.put_object(
+                    Bucket=self.output_bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType=content_type,
+                    IfNoneMatch="*",
+                )
+        except ClientError as error:
+            with path.open("rb") as body:
+                self._same_or_raise(error, key, stream_sha256(body))
+            return False
+        return True
+
+    def _same_or_raise(self, error: ClientError, key: str, sha256: str) -> None:
+        if error.response.get("Error", {}).get("Code") not in _EXISTS:
+            raise error
+        with self.open(self.output_bucket, key) as body:
+            if stream_sha256(body) == sha256:
+                return
+        raise ObjectConflictError(
+            f"s3://{self.output_bucket}/{key} exists already with other bytes, which an earlier "
+            "attempt with other code or settings wrote. Upload the input again: that is a new run."
+        ) from error
+
+
+def to_json(value: Any) -> bytes:
+    """Return `value` as indented JSON, the same bytes for the same value."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def stream_sha256(body: IO[bytes] | StreamingBody) -> str:
+    """Return the SHA-256 of what is left in a stream."""
+    digest = hashlib.sha256()
+    while chunk := body.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _address(bucket: str, key: str, version_id: str | None) -> Any:
+    address = {"Bucket": bucket, "Key": key}
+    return {**address, "VersionId": version_id} if version_id else address
+
+
+def _translated(error: ClientError, bucket: str, key: str, version_id: str | None) -> Exception:
+    if error.response.get("Error", {}).get("Code") in _GONE:
+        version = f" in version {version_id}" if version_id else ""
+        return ObjectGoneError(f"s3://{bucket}/{key} does not exist{version}.")
+    return error
