@@ -5,6 +5,7 @@ Templates write these names, stack files and tests read them; none of them types
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -54,6 +55,7 @@ class Output(StrEnum):
     LEDGER_TABLE_ARN = "TurnAroundPromptTableArn"
     CLUSTER_NAME = "ClusterName"
     CLUSTER_ARN = "ClusterArn"
+    DEFAULT_SECURITY_GROUP_ID = "DefaultSecurityGroupId"
     EVENTBRIDGE_ROLE_ARN = "EventBridgeRoleArn"
 
 
@@ -73,9 +75,12 @@ class StageOutput(StrEnum):
     EXECUTION_ROLE_ARN = "ExecutionRoleArn"
     TASK_ROLE_ARN = "TaskRoleArn"
     TASK_DEFINITION_ARN = "TaskDefinitionArn"
+    TASK_FAMILY = "TaskFamily"
     SERVICE_NAME = "ServiceName"
     SERVICE_ARN = "ServiceArn"
     RULE_NAME = "RuleName"
+    IMAGE_URI = "ImageUri"
+    """A parameter of compute/tasks rather than an output; `!image_uri` gives its value."""
 
     def of(self, stage: str) -> str:
         """The output's name for one stage, e.g. DataIngestionRepositoryUri."""
@@ -85,3 +90,58 @@ class StageOutput(StrEnum):
 def logical_id(name: str) -> str:
     """A stage's name as CloudFormation wants it: data-ingestion becomes DataIngestion."""
     return "".join(part.capitalize() for part in name.split("-"))
+
+
+@dataclass(frozen=True)
+class GivenNames:
+    """The names that resources carry on AWS; each ends in the environment's suffix.
+
+    Inside a template the suffix is the reference that Fn::Sub fills in, elsewhere its value.
+    """
+
+    project: str
+    suffix: str = f"${{{SUFFIX_PARAMETER}}}"
+
+    def of(self, what: str) -> str:
+        """A name among the resources of one service, e.g. fargate-batch-data-ingestion-dev."""
+        return f"{self.project}-{what}-{self.suffix}"
+
+    def dead_letter_queue(self, stage: str) -> str:
+        """Where a stage's messages go that no attempt could work."""
+        return self.of(f"{stage}-dead-letter")
+
+    def cluster(self) -> str:
+        """The ECS cluster."""
+        return f"{self.project}-{self.suffix}"
+
+    def service(self, stage: str) -> str:
+        """A stage's service; services are named within their cluster."""
+        return f"{stage}-{self.suffix}"
+
+    def key_alias(self) -> str:
+        """The alias of the environment's key."""
+        return f"alias/{self.project}-{self.suffix}"
+
+    def log_group(self, what: str) -> str:
+        """A log group; what is a stage or a part of the network."""
+        return f"/{self.project}/{what}/{self.suffix}"
+
+    def failure_log_group(self) -> str:
+        """Where EventBridge writes failed tasks; it may write below /aws/events only."""
+        return f"/aws/events/{self.project}/task-failures/{self.suffix}"
+
+    def insights_log_group(self) -> str:
+        """Where Container Insights writes; AWS chooses the name, from the cluster's."""
+        return f"/aws/ecs/containerinsights/{self.cluster()}/performance"
+
+    def repository(self, stage: str) -> str:
+        """A stage's image repository."""
+        return f"{self.project}/{stage}-{self.suffix}"
+
+    def bucket(self, what: str, account_id: str, region: str) -> str:
+        """A bucket; bucket names are shared by all the world, hence account and region."""
+        return f"{self.project}-{what}-{account_id}-{region}-{self.suffix}"
+
+    def table(self) -> str:
+        """The ledger's table."""
+        return f"TurnAroundPromptTable{self.suffix}"

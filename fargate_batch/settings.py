@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import IPv4Network
+from math import ceil, log2
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -36,11 +37,37 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+ZONES: Final = 3
+# https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+RESERVED_ADDRESSES: Final = 5
+
+
 class Dispatch(StrEnum):
     """How a stage gets its work."""
 
     TASK = "task"
     QUEUE = "queue"
+
+
+class Endpoint(StrEnum):
+    """The services that the subnets can reach through an interface endpoint."""
+
+    ECR_API = "ecr.api"
+    ECR_DOCKER = "ecr.dkr"
+    LOGS = "logs"
+    ECS = "ecs"
+    ECS_AGENT = "ecs-agent"
+    ECS_TELEMETRY = "ecs-telemetry"
+    SQS = "sqs"
+    KMS = "kms"
+    STS = "sts"
+    EVENTS = "events"
+
+
+# A Fargate task cannot start without these, and every worker polls its queue.
+REQUIRED_ENDPOINTS: Final = frozenset(
+    {Endpoint.ECR_API, Endpoint.ECR_DOCKER, Endpoint.LOGS, Endpoint.ECS, Endpoint.SQS}
+)
 
 
 class Source(_Model):
@@ -51,11 +78,23 @@ class Source(_Model):
     """An EventBridge wildcard, e.g. runs/*/shards/*.parquet."""
 
 
+KeyPattern = Annotated[str, Field(min_length=1, pattern=r"^[^/*?][^?]*$")]
+"""A key below a named prefix; `*` stands for any characters."""
+
+
+class Access(_Model):
+    """Which objects a stage's task role may touch; a stage sees nothing else."""
+
+    input: tuple[KeyPattern, ...] = ()
+    output: tuple[KeyPattern, ...] = ()
+
+
 class Scaling(_Model):
     """The limits between which a stage's service scales."""
 
     min_tasks: Annotated[int, Field(ge=0, le=1000)] = 0
     max_tasks: Annotated[int, Field(ge=1, le=1000)]
+    """The most tasks at once; the subnets are checked to have room for all stages' tasks."""
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
     cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
 
@@ -77,6 +116,8 @@ class Stage(_Model):
     source: Source
     dispatch: Dispatch = Dispatch.TASK
     scaling: Scaling
+    reads: Access = Access()
+    writes: Access = Access()
     attempt_seconds: Annotated[int, Field(ge=30, le=43200)] = 900
     """How long one attempt may hold a message before another worker may take it."""
     environment: dict[str, str] = Field(default_factory=dict)
@@ -106,12 +147,25 @@ class Network(_Model):
     cidr: IPv4Network
     endpoint_zones: Annotated[int, Field(ge=1, le=3)]
     """Each interface endpoint costs by the hour in each of these zones."""
+    endpoints: tuple[Endpoint, ...]
     flow_log_retention_days: RetentionDays = 30
 
+    @property
+    def subnets(self) -> tuple[IPv4Network, ...]:
+        """Three equal subnets, one a zone; the fourth quarter of the range stays free."""
+        return tuple(self.cidr.subnets(prefixlen_diff=2))[:ZONES]
+
     @model_validator(mode="after")
-    def _room_for_tasks(self) -> Network:
+    def _possible(self) -> Network:
         if not 16 <= self.cidr.prefixlen <= 24:
             raise ValueError(f"cidr is {self.cidr}; choose a prefix from /16 to /24")
+        if not self.cidr.is_private:
+            raise ValueError(f"cidr is {self.cidr}; choose a private range (RFC 1918)")
+        missing = sorted(REQUIRED_ENDPOINTS - set(self.endpoints))
+        if missing:
+            raise ValueError(f"endpoints lack {', '.join(missing)}; tasks do not work without")
+        if len(set(self.endpoints)) != len(self.endpoints):
+            raise ValueError("endpoints name one service twice")
         return self
 
 
@@ -135,6 +189,7 @@ class Storage(_Model):
     input_expiry_days: Annotated[int, Field(ge=1, le=3650)]
     output_expiry_days: Annotated[int, Field(ge=1, le=3650)]
     noncurrent_expiry_days: Annotated[int, Field(ge=1, le=365)] = 7
+    access_log_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 90
     message_retention_days: Annotated[int, Field(ge=1, le=14)] = 14
 
 
@@ -145,7 +200,10 @@ class Alarms(_Model):
     """More than so many failed tasks ..."""
     task_failure_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
     """... in so many minutes raise the alarm."""
-    email: str | None = None
+    queue_age_minutes: Annotated[int, Field(ge=1, le=20160)] = 30
+    """A message that waits in a stage's queue for longer raises an alarm."""
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    """Who is written to; ~ leaves the topic without a subscriber."""
 
 
 class Settings(_Model):
@@ -170,6 +228,49 @@ class Settings(_Model):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stages {names} name one stage twice")
+        return self
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Settings:
+        stage = max((stage.name for stage in self.stages), key=len)
+        region = "x" * 14  # as long as the longest, e.g. ap-southeast-1
+        for kind, limit, name in (
+            ("role", 64, f"{self.project}-{stage}-exec-{region}-{self.environment}"),
+            ("bucket", 63, f"{self.project}-access-logs-{'0' * 12}-{region}-{self.environment}"),
+        ):
+            if len(name) > limit:
+                raise ValueError(
+                    f"the {kind} {name} would have {len(name)} characters and AWS allows {limit}; "
+                    "shorten the environment's folder name, the project's or the stage's"
+                )
+        return self
+
+    @property
+    def addresses_needed(self) -> int:
+        """Addresses that each subnet must have.
+
+        A rolling deployment runs a service's old and new tasks side by side, so the peak is twice
+        the tasks of all stages; when one zone is lost the other two carry it. Beside the tasks
+        stand one address for each interface endpoint and those that AWS keeps.
+        """
+        peak = 2 * sum(stage.scaling.max_tasks for stage in self.stages)
+        return ceil(peak / (ZONES - 1)) + len(self.network.endpoints) + RESERVED_ADDRESSES
+
+    @model_validator(mode="after")
+    def _room_for_tasks(self) -> Settings:
+        subnet = self.network.subnets[0]
+        if subnet.num_addresses < self.addresses_needed:
+            tasks = sum(stage.scaling.max_tasks for stage in self.stages)
+            prefix = 32 - ceil(log2(self.addresses_needed)) - 2
+            raise ValueError(
+                f"network.cidr {self.network.cidr} gives each subnet {subnet.num_addresses} "
+                f"addresses; {tasks} tasks at once need {self.addresses_needed}. "
+                + (
+                    f"Choose a /{prefix} or larger, or lower the stages' scaling.max_tasks."
+                    if prefix >= 16
+                    else "No VPC is that large; lower the stages' scaling.max_tasks."
+                )
+            )
         return self
 
     def stage(self, name: str) -> Stage:
@@ -205,7 +306,8 @@ def load(user_data: dict[str, Any]) -> Settings:
             f"the catalogue in config/config.yaml has {', '.join(catalogue)}."
         )
     values["stages"] = [
-        {"name": name, **row, **(overrides.get(name) or {})} for name, row in catalogue.items()
+        {"name": name, **(row or {}), **(overrides.get(name) or {})}
+        for name, row in catalogue.items()
     ]
     try:
         return Settings.model_validate(values)
@@ -234,5 +336,7 @@ def _explain(
                 location = ["stages", name, *location[2:]]
         given = problem.get("input")
         shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-        lines.append(f"{file}: sceptre_user_data.{'.'.join(location)}: {problem['msg']}{shown}")
+        field = ".".join(["sceptre_user_data", *location])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{file}: {field}: {message}{shown}")
     return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What the templates share: their parts, and the policies that they write."""

@@ -1,0 +1,112 @@
+"""What a stage's two roles may do: no more than its catalogue row says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from troposphere import Join, Ref, Sub
+
+from fargate_batch.names import Output, StageOutput
+from fargate_batch.template.parts import wired
+from fargate_batch.template.policy import Statement, allow
+
+if TYPE_CHECKING:
+    from troposphere import Template
+
+    from fargate_batch.settings import Stage
+
+# What the ledger's claims and completions are made of; a transaction needs no action of its own.
+LEDGER_ACTIONS = [
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+]
+
+QUEUE_ACTIONS = [
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+]
+
+
+def execution_statements(template: Template, stage: Stage) -> list[Statement]:
+    """What Fargate does on the task's behalf: pull its image, write its log, decrypt."""
+    return [
+        # The token is the account's; ECR defines no resource for it.
+        allow(["ecr:GetAuthorizationToken"], ["*"]),
+        allow(
+            [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ],
+            [wired(template, StageOutput.REPOSITORY_ARN.of(stage.name))],
+        ),
+        allow(
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [wired(template, StageOutput.LOG_GROUP_ARN.of(stage.name))],
+        ),
+        allow(["kms:Decrypt"], [wired(template, Output.KEY_ARN)]),
+    ]
+
+
+def task_statements(template: Template, stage: Stage) -> list[Statement]:
+    """What the stage's code does: its objects, its queue, the ledger, and its own protection."""
+    wired(template, Output.CLUSTER_NAME)
+    buckets = {
+        "input": wired(template, Output.INPUT_BUCKET_ARN),
+        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
+    }
+    statements = []
+    for bucket, arn in buckets.items():
+        reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
+        if reads:
+            statements.append(
+                allow(["s3:GetObject", "s3:GetObjectVersion"], _objects(arn, reads))
+            )
+            # Whoever may list a prefix is told that an object is missing, instead of refused.
+            statements.append(
+                allow(
+                    ["s3:ListBucket"], [arn], condition={"StringLike": {"s3:prefix": [*reads]}}
+                )
+            )
+        if writes:
+            statements.append(
+                allow(["s3:AbortMultipartUpload", "s3:PutObject"], _objects(arn, writes))
+            )
+    return [
+        *statements,
+        # Only through S3 and SQS, which decrypt and encrypt for the task.
+        allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [wired(template, Output.KEY_ARN)],
+            condition={
+                "StringEquals": {
+                    "kms:ViaService": [
+                        Sub("s3.${AWS::Region}.${AWS::URLSuffix}"),
+                        Sub("sqs.${AWS::Region}.${AWS::URLSuffix}"),
+                    ]
+                }
+            },
+        ),
+        allow(QUEUE_ACTIONS, [wired(template, StageOutput.QUEUE_ARN.of(stage.name))]),
+        allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
+        # A worker protects itself from scale-in while it holds a message.
+        allow(
+            ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+            [
+                Sub(
+                    "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:"
+                    f"task/${{{Output.CLUSTER_NAME}}}/*"
+                )
+            ],
+            condition={"ArnEquals": {"ecs:cluster": wired(template, Output.CLUSTER_ARN)}},
+        ),
+    ]
+
+
+def _objects(bucket_arn: Ref, patterns: tuple[str, ...]) -> list[Any]:
+    return [Join("/", [bucket_arn, pattern]) for pattern in patterns]

@@ -1,0 +1,71 @@
+"""The cluster, and for each stage the log group that its tasks write to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fargate_batch import settings
+from fargate_batch.names import GivenNames, Output, StageOutput
+from fargate_batch.template.compute import capacity_strategy
+from fargate_batch.template.parts import body, give, new_template, wired
+from troposphere import GetAtt, Ref, Sub, Template, ecs, logs
+
+
+def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
+    """Return the template's body.
+
+    Raises:
+        UserError: a setting is missing or out of range.
+    """
+    return body(build(settings.load(sceptre_user_data)))
+
+
+def build(environment: settings.Settings) -> Template:
+    """The cluster with both Fargate providers, and the log groups."""
+    names = GivenNames(environment.project)
+    template = new_template("The cluster of the stages, and their log groups")
+    key = wired(template, Output.KEY_ARN)
+    for stage in environment.stages:
+        group = template.add_resource(
+            logs.LogGroup(
+                f"{stage.logical_id}LogGroup",
+                LogGroupName=Sub(names.log_group(stage.name)),
+                RetentionInDays=environment.log_retention_days,
+                KmsKeyId=key,
+            )
+        )
+        give(template, StageOutput.LOG_GROUP_NAME.of(stage.name), Ref(group))
+        give(template, StageOutput.LOG_GROUP_ARN.of(stage.name), GetAtt(group, "Arn"))
+    insights = {}
+    if environment.container_insights != "disabled":
+        # Container Insights would make this group itself: kept for ever, without our key, and left
+        # behind by a delete.
+        template.add_resource(
+            logs.LogGroup(
+                "InsightsLogGroup",
+                LogGroupName=Sub(names.insights_log_group()),
+                RetentionInDays=environment.log_retention_days,
+                KmsKeyId=key,
+            )
+        )
+        insights = {"DependsOn": "InsightsLogGroup"}
+    cluster = template.add_resource(
+        ecs.Cluster(
+            "Cluster",
+            ClusterName=Sub(names.cluster()),
+            CapacityProviders=["FARGATE", "FARGATE_SPOT"],
+            DefaultCapacityProviderStrategy=[
+                ecs.CapacityProviderStrategyItem(**item)
+                for item in capacity_strategy(environment.capacity)
+            ],
+            ClusterSettings=[
+                ecs.ClusterSetting(
+                    Name="containerInsights", Value=environment.container_insights
+                )
+            ],
+            **insights,
+        )
+    )
+    give(template, Output.CLUSTER_NAME, Ref(cluster))
+    give(template, Output.CLUSTER_ARN, GetAtt(cluster, "Arn"))
+    return template

@@ -1,0 +1,155 @@
+"""The only ways out of the network: endpoints for the AWS services that tasks call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fargate_batch import settings
+from fargate_batch.names import GivenNames, Output
+from fargate_batch.settings import Endpoint
+from fargate_batch.template import policy
+from fargate_batch.template.parts import STRINGS, body, name_tag, new_template, wired
+from troposphere import Select, Sub, Template, ec2
+
+
+def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
+    """Return the template's body.
+
+    Raises:
+        UserError: a setting is missing or out of range.
+    """
+    return body(build(settings.load(sceptre_user_data)))
+
+
+def build(environment: settings.Settings) -> Template:
+    """Gateways for S3 and DynamoDB, and an interface for each service that the settings name."""
+    names = GivenNames(environment.project)
+    template = new_template("Endpoints through which the tasks reach AWS's services")
+    vpc = wired(template, Output.VPC_ID)
+    tables = wired(template, Output.PRIVATE_ROUTE_TABLE_IDS, kind=STRINGS)
+    for title, service, statements in (
+        ("S3", "s3", _s3_policy(names)),
+        ("DynamoDb", "dynamodb", _dynamodb_policy(names)),
+    ):
+        template.add_resource(
+            ec2.VPCEndpoint(
+                f"{title}Endpoint",
+                VpcEndpointType="Gateway",
+                ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
+                VpcId=vpc,
+                RouteTableIds=tables,
+                PolicyDocument=policy.document(*statements),
+                Tags=name_tag(names.of(service)),
+            )
+        )
+    subnets = wired(template, Output.PRIVATE_SUBNET_IDS, kind=STRINGS)
+    group = wired(template, Output.ENDPOINT_SECURITY_GROUP_ID)
+    for service in environment.network.endpoints:
+        title = "".join(part.capitalize() for part in service.replace(".", "-").split("-"))
+        statements = _interface_policy(service, names)
+        restricted = {"PolicyDocument": policy.document(*statements)} if statements else {}
+        template.add_resource(
+            ec2.VPCEndpoint(
+                f"{title}Endpoint",
+                VpcEndpointType="Interface",
+                ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
+                VpcId=vpc,
+                PrivateDnsEnabled=True,
+                SubnetIds=[
+                    Select(zone, subnets) for zone in range(environment.network.endpoint_zones)
+                ],
+                SecurityGroupIds=[group],
+                Tags=name_tag(names.of(service.replace(".", "-"))),
+                **restricted,
+            )
+        )
+    return template
+
+
+def _own(actions: list[str], *arns: str) -> policy.Statement:
+    """Let this account's own principals through to these resources."""
+    return policy.allow(
+        actions,
+        [Sub(f"arn:${{AWS::Partition}}:{arn}") for arn in arns],
+        principal="*",
+        condition={"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}},
+    )
+
+
+def _s3_policy(names: GivenNames) -> list[policy.Statement]:
+    bucket = "s3:::" + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
+    return [
+        _own(
+            [
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:PutObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListBucket",
+            ],
+            bucket,
+            f"{bucket}/*",
+        ),
+        # ECR keeps the images' layers in a bucket of its own, and Fargate fetches them from there.
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        policy.allow(
+            ["s3:GetObject"],
+            [Sub("arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*")],
+            principal="*",
+        ),
+    ]
+
+
+def _dynamodb_policy(names: GivenNames) -> list[policy.Statement]:
+    table = f"dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/{names.table()}"
+    return [_own(LEDGER_ACTIONS, table)]
+
+
+LEDGER_ACTIONS = [
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+]
+
+
+def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.Statement]:
+    """What may pass an interface endpoint; empty where the service takes no such policy."""
+    here = "${AWS::Region}:${AWS::AccountId}"
+    if service in {Endpoint.ECR_API, Endpoint.ECR_DOCKER}:
+        # The token is asked for once and belongs to the account, so it has no resource.
+        token = policy.allow(["ecr:GetAuthorizationToken"], ["*"], principal="*")
+        token["Condition"] = {"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}}
+        return [
+            token,
+            _own(
+                [
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
+                f"ecr:{here}:repository/{names.repository('*')}",
+            ),
+        ]
+    if service is Endpoint.LOGS:
+        return [
+            _own(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                f"logs:{here}:log-group:{names.log_group('*')}:*",
+            )
+        ]
+    if service is Endpoint.SQS:
+        return [
+            _own(
+                [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:GetQueueUrl",
+                    "sqs:ReceiveMessage",
+                ],
+                f"sqs:{here}:{names.of('*')}",
+            )
+        ]
+    return []

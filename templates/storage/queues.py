@@ -1,0 +1,150 @@
+"""For each stage a queue and a dead-letter queue, and the topic that alarms write to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fargate_batch import settings
+from fargate_batch.names import GivenNames, Output, StageOutput
+from fargate_batch.settings import Stage
+from fargate_batch.template import policy
+from fargate_batch.template.parts import body, give, new_template, wired
+from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
+
+# A message that three workers could not work is set aside for a person.
+ATTEMPTS = 3
+LONG_POLL_SECONDS = 20
+
+
+def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
+    """Return the template's body.
+
+    Raises:
+        UserError: a setting is missing or out of range.
+    """
+    return body(build(settings.load(sceptre_user_data)))
+
+
+def build(environment: settings.Settings) -> Template:
+    """The stages' queues with their policies, and the alarm topic."""
+    names = GivenNames(environment.project)
+    template = new_template("Queues of the stages, and the topic of the alarms")
+    for stage in environment.stages:
+        _add_queues(template, stage, environment.storage, names)
+    _add_alarm_topic(template, environment, names)
+    return template
+
+
+def _add_queues(
+    template: Template, stage: Stage, storage: settings.Storage, names: GivenNames
+) -> None:
+    queue, dead_letters = f"{stage.logical_id}Queue", f"{stage.logical_id}DeadLetterQueue"
+    encrypted = {
+        "KmsMasterKeyId": wired(template, Output.KEY_ARN),
+        # One call to KMS an hour instead of one every five minutes.
+        "KmsDataKeyReusePeriodSeconds": 3600,
+    }
+    template.add_resource(
+        sqs.Queue(
+            dead_letters,
+            QueueName=Sub(names.dead_letter_queue(stage.name)),
+            # A message keeps its age when it moves here, so this one keeps the longest there is.
+            MessageRetentionPeriod=14 * 86400,
+            RedriveAllowPolicy={
+                "redrivePermission": "byQueue",
+                # By name, because the two queues would otherwise wait for each other.
+                "sourceQueueArns": [_queue_arn(names.of(stage.name))],
+            },
+            **encrypted,
+        )
+    )
+    template.add_resource(
+        sqs.Queue(
+            queue,
+            QueueName=Sub(names.of(stage.name)),
+            VisibilityTimeout=stage.attempt_seconds,
+            MessageRetentionPeriod=storage.message_retention_days * 86400,
+            ReceiveMessageWaitTimeSeconds=LONG_POLL_SECONDS,
+            RedrivePolicy=sqs.RedrivePolicy(
+                deadLetterTargetArn=GetAtt(dead_letters, "Arn"), maxReceiveCount=ATTEMPTS
+            ),
+            **encrypted,
+        )
+    )
+    # The rules are made later and by name, so that the queue can name them before they exist.
+    rule = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + names.of(
+        stage.name
+    )
+    for title in (queue, dead_letters):
+        arn = GetAtt(title, "Arn")
+        template.add_resource(
+            sqs.QueuePolicy(
+                f"{title}Policy",
+                Queues=[Ref(title)],
+                PolicyDocument=policy.document(
+                    policy.allow(
+                        ["sqs:SendMessage"],
+                        [arn],
+                        principal={"Service": "events.amazonaws.com"},
+                        condition={"ArnEquals": {"aws:SourceArn": Sub(rule)}},
+                        sid="OnlyTheStagesRuleSends",
+                    ),
+                    policy.deny_plain_http(["sqs:*"], [arn]),
+                ),
+            )
+        )
+    give(template, StageOutput.QUEUE_URL.of(stage.name), Ref(queue))
+    give(template, StageOutput.QUEUE_ARN.of(stage.name), GetAtt(queue, "Arn"))
+    give(template, StageOutput.QUEUE_NAME.of(stage.name), GetAtt(queue, "QueueName"))
+    give(template, StageOutput.DEAD_LETTER_QUEUE_URL.of(stage.name), Ref(dead_letters))
+    give(template, StageOutput.DEAD_LETTER_QUEUE_ARN.of(stage.name), GetAtt(dead_letters, "Arn"))
+    give(
+        template,
+        StageOutput.DEAD_LETTER_QUEUE_NAME.of(stage.name),
+        GetAtt(dead_letters, "QueueName"),
+    )
+
+
+def _queue_arn(name: str) -> Sub:
+    return Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
+
+
+def _add_alarm_topic(
+    template: Template, environment: settings.Settings, names: GivenNames
+) -> None:
+    topic = template.add_resource(
+        sns.Topic(
+            "AlarmTopic",
+            TopicName=Sub(names.of("alarms")),
+            KmsMasterKeyId=wired(template, Output.KEY_ARN),
+        )
+    )
+    template.add_resource(
+        sns.TopicPolicy(
+            "AlarmTopicPolicy",
+            Topics=[Ref(topic)],
+            PolicyDocument=policy.document(
+                policy.allow(
+                    ["sns:Publish"],
+                    [Ref(topic)],
+                    principal={"Service": "cloudwatch.amazonaws.com"},
+                    condition=policy.from_this_account(
+                        "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+                        + names.of("*")
+                    ),
+                    sid="AlarmsOfThisEnvironmentPublish",
+                ),
+                policy.deny_plain_http(["sns:Publish"], [Ref(topic)]),
+            ),
+        )
+    )
+    if environment.alarms.email is not None:
+        template.add_resource(
+            sns.SubscriptionResource(
+                "AlarmSubscription",
+                TopicArn=Ref(topic),
+                Protocol="email",
+                Endpoint=environment.alarms.email,
+            )
+        )
+    give(template, Output.ALARM_TOPIC_ARN, Ref(topic))

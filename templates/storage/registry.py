@@ -1,0 +1,62 @@
+"""For each stage the repository of its images."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fargate_batch import settings
+from fargate_batch.names import GivenNames, StageOutput
+from fargate_batch.template.parts import body, give, new_template
+from troposphere import GetAtt, Sub, Template, ecr
+
+KEPT_IMAGES = 10
+
+
+def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
+    """Return the template's body.
+
+    Raises:
+        UserError: a setting is missing or out of range.
+    """
+    return body(build(settings.load(sceptre_user_data)))
+
+
+def build(environment: settings.Settings) -> Template:
+    """The stages' repositories."""
+    names = GivenNames(environment.project)
+    template = new_template("Repositories of the stages' images")
+    lifecycle = {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": f"Keep the last {KEPT_IMAGES} images",
+                "selection": {
+                    "tagStatus": "any",
+                    "countType": "imageCountMoreThan",
+                    "countNumber": KEPT_IMAGES,
+                },
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+    for stage in environment.stages:
+        repository = template.add_resource(
+            ecr.Repository(
+                f"{stage.logical_id}Repository",
+                RepositoryName=Sub(names.repository(stage.name)),
+                ImageTagMutability="IMMUTABLE",
+                ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
+                LifecyclePolicy=ecr.LifecyclePolicy(
+                    LifecyclePolicyText=json.dumps(lifecycle, separators=(",", ":"))
+                ),
+                EmptyOnDelete=True,
+            )
+        )
+        give(
+            template,
+            StageOutput.REPOSITORY_URI.of(stage.name),
+            GetAtt(repository, "RepositoryUri"),
+        )
+        give(template, StageOutput.REPOSITORY_ARN.of(stage.name), GetAtt(repository, "Arn"))
+    return template
