@@ -1,1 +1,1 @@
-"""The local AWS: MiniStack and its extensions, in one process."""
+"""The local AWS: MiniStack in one process, with what it lacks of the services this project uses."""

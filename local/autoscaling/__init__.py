@@ -1,0 +1,1 @@
+"""Application Auto Scaling: the API, and what changes services' desired counts."""

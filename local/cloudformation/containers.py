@@ -1,0 +1,126 @@
+"""ECS resources: capacity provider associations, and the properties that MiniStack drops."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from local.casing import camel_case
+from local.cloudformation.handlers import (
+    HANDLERS,
+    Created,
+    Properties,
+    ResourceType,
+    after_write,
+    before_write,
+)
+from local.ecs import validation
+from local.responses import payload_of
+from local.symbols import Symbol
+
+_PUT_PROVIDERS: Final = Symbol("services.ecs", "_put_cluster_capacity_providers", ("data",))
+_TASK_DEFINITIONS: Final = Symbol("services.ecs", "_task_defs")
+_SERVICES: Final = Symbol("services.ecs", "_services")
+_TASKS: Final = Symbol("services.ecs", "_tasks")
+_DELETE_CLUSTER: Final = Symbol("services.ecs", "_delete_cluster", ("data",))
+_CONTAINER_DEFINITIONS: Final = Symbol(
+    "services.cloudformation.provisioners", "_normalize_container_defs", ("cdefs",)
+)
+
+SYMBOLS: Final = (
+    HANDLERS,
+    _PUT_PROVIDERS,
+    _TASK_DEFINITIONS,
+    _SERVICES,
+    _TASKS,
+    _DELETE_CLUSTER,
+    _CONTAINER_DEFINITIONS,
+)
+
+_TASK_DEFINITION: Final = "AWS::ECS::TaskDefinition"
+_SERVICE: Final = "AWS::ECS::Service"
+_DRAIN_SECONDS: Final = 180
+"""stopTimeout is at most 120 s, so a service's tasks are gone by then."""
+
+
+def install() -> None:
+    """Register the association type and complete the others."""
+    ResourceType(_associate, lambda _id, _old, new: _associate(new), _dissociate).register(
+        "AWS::ECS::ClusterCapacityProviderAssociations"
+    )
+    _CONTAINER_DEFINITIONS.set(camel_case)
+    before_write(_TASK_DEFINITION, lambda p: validation.check_task_definition(camel_case(p)))
+    after_write(_TASK_DEFINITION, _complete_task_definition)
+    before_write(_SERVICE, lambda p: validation.check_service(camel_case(p)))
+    after_write(_SERVICE, _complete_service)
+    handlers = HANDLERS.get()
+    delete_service = handlers[_SERVICE]["delete"]
+
+    def delete_and_drain(physical_id: str, properties: Properties) -> None:
+        delete_service(physical_id, properties)
+        _wait_for_tasks(physical_id)
+
+    handlers[_SERVICE]["delete"] = delete_and_drain
+    handlers["AWS::ECS::Cluster"]["delete"] = _delete_cluster
+
+
+def _associate(properties: Properties) -> Created:
+    payload_of(
+        _PUT_PROVIDERS.get()(
+            {
+                "cluster": properties["Cluster"],
+                "capacityProviders": properties["CapacityProviders"],
+                "defaultCapacityProviderStrategy": camel_case(
+                    properties["DefaultCapacityProviderStrategy"]
+                ),
+            }
+        )
+    )
+    return properties["Cluster"], {}
+
+
+def _dissociate(physical_id: str, _properties: Properties) -> None:
+    # The cluster may be gone already, and its associations with it.
+    _PUT_PROVIDERS.get()(
+        {"cluster": physical_id, "capacityProviders": [], "defaultCapacityProviderStrategy": []}
+    )
+
+
+def _complete_task_definition(physical_id: str, properties: Properties) -> None:
+    definition = _TASK_DEFINITIONS.get()[physical_id.rsplit("/", 1)[1]]
+    for name in ("RuntimePlatform", "EphemeralStorage", "Volumes", "PlacementConstraints"):
+        if name in properties:
+            definition[name[0].lower() + name[1:]] = camel_case(properties[name])
+
+
+def _complete_service(physical_id: str, properties: Properties) -> None:
+    service = _SERVICES.get()["/".join(physical_id.rsplit("/", 2)[1:])]
+    for name in (
+        "PlatformVersion",
+        "HealthCheckGracePeriodSeconds",
+        "AvailabilityZoneRebalancing",
+        "PropagateTags",
+        "EnableECSManagedTags",
+        "EnableExecuteCommand",
+    ):
+        if name in properties:
+            service[name[0].lower() + name[1:]] = properties[name]
+
+
+def _wait_for_tasks(service_arn: str) -> None:
+    """CloudFormation waits for a deleted service to drain."""
+    cluster, name = service_arn.rsplit("/", 2)[1:]
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while any(
+        task.get("group") == f"service:{name}"
+        and task["clusterArn"].endswith(f"/{cluster}")
+        and task["lastStatus"] != "STOPPED"
+        for task in _TASKS.get().values()
+    ):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Service {name} still has tasks after {_DRAIN_SECONDS} s")
+        time.sleep(0.1)
+
+
+def _delete_cluster(physical_id: str, _properties: Properties) -> None:
+    payload_of(_DELETE_CLUSTER.get()({"cluster": physical_id}))

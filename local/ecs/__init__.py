@@ -1,0 +1,1 @@
+"""What MiniStack's ECS lacks of Fargate."""

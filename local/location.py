@@ -1,0 +1,111 @@
+"""Where one local AWS keeps its files, and how it is addressed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+DEFAULT_PORT: Final = 4566
+DEFAULT_REGION: Final = "eu-west-1"
+# MiniStack takes a 12-digit access key id as the account it belongs to.
+ACCOUNT_ID: Final = "123456789012"
+SECRET_ACCESS_KEY: Final = "local"  # noqa: S105 - no secret: nothing checks it
+
+_PROJECT: Final = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The directory that one local AWS writes to; it writes nowhere else."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the running server; its content says where that server is."""
+        return self.path / "server.json"
+
+    @property
+    def log(self) -> Path:
+        """What the server logs."""
+        return self.path / "server.log"
+
+    @property
+    def state(self) -> Path:
+        """What survives a restart."""
+        return self.path / "state"
+
+    @property
+    def blobs(self) -> Path:
+        """Image layers, each under its digest."""
+        return self.path / "state" / "blobs"
+
+    @property
+    def images(self) -> Path:
+        """Unpacked images, for tasks that run as processes."""
+        return self.path / "images"
+
+    @property
+    def tasks(self) -> Path:
+        """One directory a container that runs as a process."""
+        return self.path / "tasks"
+
+
+def default_directory() -> Directory:
+    """`.local` in the project."""
+    return Directory(_PROJECT / ".local")
+
+
+def default_port() -> int:
+    """LOCAL_AWS_PORT, else 4566.
+
+    Raises:
+        ValueError: LOCAL_AWS_PORT is not a port number.
+    """
+    value = os.environ.get("LOCAL_AWS_PORT", "")
+    if not value:
+        return DEFAULT_PORT
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise ValueError(f"LOCAL_AWS_PORT is '{value}'; it must be a port number, e.g. 4566")
+    return int(value)
+
+
+def endpoint(port: int) -> str:
+    """The URL of every service.
+
+    An address rather than `localhost`: botocore then puts a bucket's name into the path, not into
+    the host name.
+    """
+    return f"http://127.0.0.1:{port}"
+
+
+def environment(port: int, region: str = DEFAULT_REGION) -> dict[str, str]:
+    """The environment variables with which every AWS SDK and the AWS CLI talk to it."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint(port),
+        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that is up."""
+
+    pid: int
+    port: int
+    runner: str
+    """How tasks run, in a sentence."""
+
+    def to_json(self) -> str:
+        """Write it down for other processes."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Running:
+        """Read what to_json wrote."""
+        return Running(**json.loads(text))

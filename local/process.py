@@ -1,0 +1,153 @@
+"""Starting the server in the background, finding it and stopping it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Final
+
+from local.location import DEFAULT_REGION, Directory, Running, endpoint
+
+_START_SECONDS: Final = 30
+_STOP_SECONDS: Final = 60
+_POLL_SECONDS: Final = 0.05
+_LOG_LINES: Final = 15
+
+
+class LocalAwsError(Exception):
+    """It cannot be started or stopped; the message says why and what to do."""
+
+
+def find(directory: Directory) -> Running | None:
+    """Return the server that runs in a directory.
+
+    The server locks its file, and the kernel releases the lock however it ends; so a file that is
+    not locked is a left-over.
+    """
+    try:
+        with directory.lock.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = lock.read()
+                return Running.from_json(text) if text else None
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def start(
+    directory: Directory,
+    port: int,
+    *,
+    persist: bool,
+    region: str = DEFAULT_REGION,
+    use_engine: bool = True,
+) -> Running:
+    """Start a server in the background and wait until it answers.
+
+    Raises:
+        LocalAwsError: the port is taken, or the server ends before it answers.
+    """
+    if _is_taken(port):
+        raise LocalAwsError(
+            f"Port {port} is in use by another program. Stop that, or choose another port: "
+            f"LOCAL_AWS_PORT={port + 1} python -m local up"
+        )
+    directory.path.mkdir(parents=True, exist_ok=True)
+    if not persist:
+        shutil.rmtree(directory.state, ignore_errors=True)
+    command = [
+        *(sys.executable, "-m", "local.server"),
+        *("--port", str(port)),
+        *("--directory", str(directory.path)),
+        *("--region", region),
+    ]
+    command += ["--persist"] if persist else []
+    command += [] if use_engine else ["--no-engine"]
+    with directory.log.open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=directory.path,
+            env={**os.environ, "PYTHONPATH": _import_path()},
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise LocalAwsError(f"The local AWS ended while starting:\n{_tail(directory)}")
+        running = find(directory)
+        if running is not None and _answers(port):
+            return running
+        time.sleep(_POLL_SECONDS)
+    server.terminate()
+    server.wait()
+    raise LocalAwsError(
+        f"The local AWS did not answer within {_START_SECONDS} s:\n{_tail(directory)}"
+    )
+
+
+def stop(directory: Directory) -> bool:
+    """Stop the server and wait until it has; False when none runs.
+
+    Raises:
+        LocalAwsError: it does not end.
+    """
+    running = find(directory)
+    if running is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while find(directory) is not None:
+        if time.monotonic() > deadline:
+            raise LocalAwsError(
+                f"The local AWS (process {running.pid}) did not end within {_STOP_SECONDS} s; "
+                f"{directory.log} says what it does."
+            )
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _import_path() -> str:
+    """The server runs in its own directory, from where this package may not be found."""
+    from pathlib import Path
+
+    project = str(Path(__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([project, inherited] if inherited else [project])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint(port)}/_ministack/health", timeout=2) as answer:  # noqa: S310 - our own URL
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tail(directory: Directory) -> str:
+    lines = directory.log.read_text(errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])

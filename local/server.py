@@ -1,0 +1,114 @@
+"""The server process: MiniStack, extended, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running
+
+_KEEP_ALIVE_SECONDS: Final = 75
+
+_log = logging.getLogger("local")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m local.server", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--region", default=DEFAULT_REGION)
+    parser.add_argument("--persist", action="store_true")
+    parser.add_argument("--no-engine", action="store_true")
+    options = parser.parse_args(arguments)
+    directory = Directory(options.directory.resolve())
+    directory.path.mkdir(parents=True, exist_ok=True)
+    lock = _lock(directory)
+    if lock is None:
+        print(f"A local AWS runs in {directory.path} already.", file=sys.stderr)
+        return 1
+    _configure(directory, options.port, options.region, persist=options.persist)
+    serve(directory, options.port, lock, use_engine=not options.no_engine)
+    return 0
+
+
+def _lock(directory: Directory) -> IO[str] | None:
+    """Hold the directory for as long as this process lives; None when another holds it."""
+    lock = directory.lock.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    lock.truncate(0)
+    return lock
+
+
+def _configure(directory: Directory, port: int, region: str, *, persist: bool) -> None:
+    """MiniStack reads its settings from the environment when it is imported."""
+    os.environ.update(
+        {
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "MINISTACK_REGION": region,
+            "PERSIST_STATE": "1" if persist else "0",
+            "S3_PERSIST": "1" if persist else "0",
+            "STATE_DIR": str(directory.state),
+            "S3_DATA_DIR": str(directory.state / "s3"),
+            # Services that nobody here uses, and that cost most of the start.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+        }
+    )
+    # The credentials of whoever started it are no business of the server's.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        os.environ.pop(name, None)
+
+
+def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -> None:
+    """Serve on 127.0.0.1, and on the engine's bridge when containers have to reach it."""
+    # After _configure, since importing them imports MiniStack.
+    from ministack.app import app
+
+    from local import extensions
+    from local.runner import client, engine
+
+    found = engine.find(directory.path) if use_engine else None
+    # MiniStack looks for containers to clean up where this says.
+    os.environ["DOCKER_HOST"] = found.url if found else f"unix://{directory.path}/no-engine.sock"
+    client.clear(directory.tasks)
+    runner = client.Runner(found, directory, port)
+    extensions.install(runner, port)
+    addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
+    lock.write(Running(os.getpid(), port, runner.description).to_json())
+    lock.flush()
+    _log.info("%s", runner.description)
+    try:
+        asyncio.run(_serve(app, [f"{address}:{port}" for address in addresses]))
+    finally:
+        runner.close()
+
+
+async def _serve(app: object, bind: list[str]) -> None:
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = bind
+    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

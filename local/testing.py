@@ -1,0 +1,75 @@
+"""A local AWS for tests: in a process of its own, on a free port, gone afterwards."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import process
+from local.location import DEFAULT_REGION, Directory, Running, endpoint, environment
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A local AWS that is up."""
+
+    running: Running
+    directory: Directory
+    region: str
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every service."""
+        return endpoint(self.running.port)
+
+    @property
+    def registry(self) -> str:
+        """Host and port of the registry, as repository URIs name it."""
+        return f"localhost:{self.running.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point AWS clients at it."""
+        return environment(self.running.port, self.region)
+
+
+@contextmanager
+def local_aws(
+    directory: Path | None = None,
+    *,
+    region: str = DEFAULT_REGION,
+    persist: bool = False,
+    use_engine: bool = True,
+) -> Iterator[LocalAws]:
+    """Start a local AWS and stop it on leaving.
+
+    Args:
+        directory: where it keeps its files; a temporary one by default.
+        region: of unsigned requests; others name their own.
+        persist: whether a later one in the same directory finds the state of this one.
+        use_engine: whether tasks may run as containers where an engine answers.
+
+    Raises:
+        LocalAwsError: it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="local-aws-", ignore_cleanup_errors=True) as temporary:
+        place = Directory((directory or Path(temporary)).resolve())
+        running = process.start(
+            place, free_port(), persist=persist, region=region, use_engine=use_engine
+        )
+        try:
+            yield LocalAws(running, place, region)
+        finally:
+            process.stop(place)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
