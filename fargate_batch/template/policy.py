@@ -26,13 +26,27 @@ def allow(
     sid: str | None = None,
 ) -> Statement:
     """A statement that allows; principal is given in resource policies only."""
-    return _statement("Allow", actions, resources, principal, condition, sid)
+    parts = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": actions,
+        "Resource": resources,
+        "Condition": condition,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def deny_plain_http(actions: list[str], resources: list[Any]) -> Statement:
     """A statement that refuses every request that does not come over TLS."""
-    condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return _statement("Deny", actions, resources, "*", condition, "RefusePlainHttp")
+    return {
+        "Sid": "RefusePlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resources,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def trust(service: str, *, source_arn: str) -> dict[str, Any]:
@@ -60,22 +74,3 @@ def from_this_account(source_arn: str) -> Condition:
         "StringEquals": {"aws:SourceAccount": Sub("${AWS::AccountId}")},
         "ArnLike": {"aws:SourceArn": Sub(source_arn)},
     }
-
-
-def _statement(
-    effect: str,
-    actions: list[str],
-    resources: list[Any],
-    principal: dict[str, Any] | str | None,
-    condition: Condition | None,
-    sid: str | None,
-) -> Statement:
-    statement: Statement = {} if sid is None else {"Sid": sid}
-    statement["Effect"] = effect
-    if principal is not None:
-        statement["Principal"] = principal
-    statement["Action"] = actions
-    statement["Resource"] = resources
-    if condition is not None:
-        statement["Condition"] = condition
-    return statement

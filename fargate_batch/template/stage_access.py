@@ -24,6 +24,14 @@ LEDGER_ACTIONS = [
     "dynamodb:UpdateItem",
 ]
 
+PULL_ACTIONS = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+]
+
+WRITE_LOG_ACTIONS = ["logs:CreateLogStream", "logs:PutLogEvents"]
+
 QUEUE_ACTIONS = [
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
@@ -37,18 +45,8 @@ def execution_statements(template: Template, stage: Stage) -> list[Statement]:
     return [
         # The token is the account's; ECR defines no resource for it.
         allow(["ecr:GetAuthorizationToken"], ["*"]),
-        allow(
-            [
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:GetDownloadUrlForLayer",
-            ],
-            [wired(template, StageOutput.REPOSITORY_ARN.of(stage.name))],
-        ),
-        allow(
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            [wired(template, StageOutput.LOG_GROUP_ARN.of(stage.name))],
-        ),
+        allow(PULL_ACTIONS, [wired(template, StageOutput.REPOSITORY_ARN.of(stage.name))]),
+        allow(WRITE_LOG_ACTIONS, [wired(template, StageOutput.LOG_GROUP_ARN.of(stage.name))]),
         allow(["kms:Decrypt"], [wired(template, Output.KEY_ARN)]),
     ]
 
@@ -64,14 +62,10 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
     for bucket, arn in buckets.items():
         reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
         if reads:
-            statements.append(
-                allow(["s3:GetObject", "s3:GetObjectVersion"], _objects(arn, reads))
-            )
+            statements.append(allow(["s3:GetObject", "s3:GetObjectVersion"], _objects(arn, reads)))
             # Whoever may list a prefix is told that an object is missing, instead of refused.
             statements.append(
-                allow(
-                    ["s3:ListBucket"], [arn], condition={"StringLike": {"s3:prefix": [*reads]}}
-                )
+                allow(["s3:ListBucket"], [arn], condition={"StringLike": {"s3:prefix": [*reads]}})
             )
         if writes:
             statements.append(

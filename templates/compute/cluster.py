@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, Ref, Sub, Template, ecs, logs
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.template.compute import capacity_strategy
 from fargate_batch.template.parts import body, give, new_template, wired
-from troposphere import GetAtt, Ref, Sub, Template, ecs, logs
 
 
 def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
@@ -59,9 +60,7 @@ def build(environment: settings.Settings) -> Template:
                 for item in capacity_strategy(environment.capacity)
             ],
             ClusterSettings=[
-                ecs.ClusterSetting(
-                    Name="containerInsights", Value=environment.container_insights
-                )
+                ecs.ClusterSetting(Name="containerInsights", Value=environment.container_insights)
             ],
             **insights,
         )

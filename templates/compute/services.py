@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, Ref, Sub, Template, cloudwatch, ecs
+from troposphere import applicationautoscaling as scaling
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch, Stage
 from fargate_batch.template.compute import PLATFORM_VERSION, capacity_strategy
 from fargate_batch.template.parts import STRINGS, body, give, new_template, wired
-from troposphere import GetAtt, Ref, Sub, Template, cloudwatch, ecs
-from troposphere import applicationautoscaling as scaling
 
 MINUTE = 60
 IDLE_MINUTES = 10
@@ -125,76 +126,81 @@ def _add_queue_scaling(
 ) -> None:
     """Leave zero when messages wait, and return to it when none has come for a while."""
     most = stage.scaling.max_tasks
-    start = template.add_resource(
+    backlog = template.add_resource(
         _step_policy(
-            stage,
+            f"{stage.logical_id}BacklogPolicy",
+            Sub(names.of(f"{stage.name}-backlog")),
             target,
-            names,
-            purpose="backlog",
-            adjustment="ChangeInCapacity",
             # The alarm's threshold is one message; bounds count from there.
-            steps=[(0, 9, 1), (9, 99, _share(most, 4)), (99, None, _share(most, 2))],
+            {
+                "AdjustmentType": "ChangeInCapacity",
+                "StepAdjustments": [
+                    _step(0, 9, 1),
+                    _step(9, 99, max(1, most // 4)),
+                    _step(99, None, max(1, most // 2)),
+                ],
+            },
         )
     )
-    stop = template.add_resource(
+    idle = template.add_resource(
         _step_policy(
-            stage,
+            f"{stage.logical_id}IdlePolicy",
+            Sub(names.of(f"{stage.name}-idle")),
             target,
-            names,
-            purpose="idle",
-            adjustment="ExactCapacity",
-            steps=[(None, 0, stage.scaling.min_tasks)],
+            {
+                "AdjustmentType": "ExactCapacity",
+                "StepAdjustments": [_step(None, 0, stage.scaling.min_tasks)],
+            },
         )
     )
     queue = wired(template, StageOutput.QUEUE_NAME.of(stage.name))
-    for purpose, policy, minutes, comparison, threshold, missing in (
-        ("backlog", start, 1, "GreaterThanOrEqualToThreshold", 1, "notBreaching"),
-        # A queue that nobody has used for hours has no data points at all. Workers that still hold
-        # a message have protected themselves from scale-in.
-        ("idle", stop, IDLE_MINUTES, "LessThanOrEqualToThreshold", 0, "breaching"),
-    ):
-        template.add_resource(
-            cloudwatch.Alarm(
-                f"{stage.logical_id}{purpose.capitalize()}Alarm",
-                AlarmName=Sub(names.of(f"{stage.name}-{purpose}")),
-                AlarmDescription=f"Scales the service of {stage.name}; nobody needs to act.",
-                Namespace="AWS/SQS",
-                MetricName="ApproximateNumberOfMessagesVisible",
-                Dimensions=[cloudwatch.MetricDimension(Name="QueueName", Value=queue)],
-                Statistic="Maximum",
-                Period=MINUTE,
-                EvaluationPeriods=minutes,
-                ComparisonOperator=comparison,
-                Threshold=threshold,
-                TreatMissingData=missing,
-                AlarmActions=[Ref(policy)],
-            )
+    waiting = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateNumberOfMessagesVisible",
+        "Dimensions": [cloudwatch.MetricDimension(Name="QueueName", Value=queue)],
+        "Statistic": "Maximum",
+        "Period": MINUTE,
+    }
+    template.add_resource(
+        cloudwatch.Alarm(
+            f"{stage.logical_id}BacklogAlarm",
+            AlarmName=Sub(names.of(f"{stage.name}-backlog")),
+            AlarmDescription=f"Starts workers of {stage.name}; nobody needs to act.",
+            **waiting,
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            Threshold=1,
+            TreatMissingData="notBreaching",
+            AlarmActions=[Ref(backlog)],
         )
-
-
-def _share(most: int, parts: int) -> int:
-    return max(1, most // parts)
+    )
+    # Workers that still hold a message have protected themselves from scale-in.
+    template.add_resource(
+        cloudwatch.Alarm(
+            f"{stage.logical_id}IdleAlarm",
+            AlarmName=Sub(names.of(f"{stage.name}-idle")),
+            AlarmDescription=f"Stops idle workers of {stage.name}; nobody needs to act.",
+            **waiting,
+            EvaluationPeriods=IDLE_MINUTES,
+            ComparisonOperator="LessThanOrEqualToThreshold",
+            Threshold=0,
+            # A queue that nobody has used for hours has no data points at all.
+            TreatMissingData="breaching",
+            AlarmActions=[Ref(idle)],
+        )
+    )
 
 
 def _step_policy(
-    stage: Stage,
-    target: scaling.ScalableTarget,
-    names: GivenNames,
-    *,
-    purpose: str,
-    adjustment: str,
-    steps: list[tuple[int | None, int | None, int]],
+    title: str, name: Sub, target: scaling.ScalableTarget, change: dict[str, Any]
 ) -> scaling.ScalingPolicy:
     return scaling.ScalingPolicy(
-        f"{stage.logical_id}{purpose.capitalize()}Policy",
-        PolicyName=Sub(names.of(f"{stage.name}-{purpose}")),
+        title,
+        PolicyName=name,
         PolicyType="StepScaling",
         ScalingTargetId=Ref(target),
         StepScalingPolicyConfiguration=scaling.StepScalingPolicyConfiguration(
-            AdjustmentType=adjustment,
-            Cooldown=MINUTE,
-            MetricAggregationType="Maximum",
-            StepAdjustments=[_step(*step) for step in steps],
+            Cooldown=MINUTE, MetricAggregationType="Maximum", **change
         ),
     )
 

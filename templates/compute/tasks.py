@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchkit.variables import Variable
+from troposphere import GetAtt, Ref, Sub, Template, ecs, iam
+
 from fargate_batch import settings
 from fargate_batch.names import SUFFIX_PARAMETER, GivenNames, Output, StageOutput
-from fargate_batch.settings import Stage
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, new_template, wired
-from fargate_batch.template.stage_access import (
-    execution_statements,
-    task_statements,
-)
-from troposphere import GetAtt, Ref, Sub, Template, ecs, iam
+from fargate_batch.template.stage_access import execution_statements, task_statements
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Stage
 
 SCRATCH = "scratch"
 # The stage images' user; it owns nothing on the root file system, which is read-only anyway.
@@ -37,7 +37,9 @@ def build(environment: settings.Settings) -> Template:
     names = GivenNames(environment.project)
     template = new_template("Task definitions of the stages, and their roles")
     for stage in environment.stages:
-        execution = _add_role(template, stage, names, "execution", execution_statements(template, stage))
+        execution = _add_role(
+            template, stage, names, "execution", execution_statements(template, stage)
+        )
         task = _add_role(template, stage, names, "task", task_statements(template, stage))
         definition = template.add_resource(
             _task_definition(template, stage, names, execution, task)
@@ -60,7 +62,7 @@ def _add_role(
         iam.Role(
             f"{stage.logical_id}{kind.capitalize()}Role",
             # Roles are the account's, not the region's.
-            RoleName=Sub(f"{names.project}-{stage.name}-{ROLE_NAMES[kind]}-${{AWS::Region}}-${{{SUFFIX_PARAMETER}}}"),
+            RoleName=Sub(names.of(f"{stage.name}-{ROLE_NAMES[kind]}-${{AWS::Region}}")),
             AssumeRolePolicyDocument=policy.trust(
                 "ecs-tasks.amazonaws.com",
                 source_arn="arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*",
@@ -83,7 +85,9 @@ def _task_definition(
         Family=Sub(names.of(stage.name)),
         RequiresCompatibilities=["FARGATE"],
         NetworkMode="awsvpc",
-        RuntimePlatform=ecs.RuntimePlatform(CpuArchitecture="X86_64", OperatingSystemFamily="LINUX"),
+        RuntimePlatform=ecs.RuntimePlatform(
+            CpuArchitecture="X86_64", OperatingSystemFamily="LINUX"
+        ),
         Cpu=str(stage.cpu),
         Memory=str(stage.memory),
         ExecutionRoleArn=GetAtt(execution, "Arn"),
@@ -94,7 +98,7 @@ def _task_definition(
 
 
 def _container(template: Template, stage: Stage) -> ecs.ContainerDefinition:
-    own = {
+    own: dict[str, Any] = {
         Variable.STAGE: stage.name,
         Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
         Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),

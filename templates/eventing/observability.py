@@ -10,13 +10,15 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from sceptre_cdk_handler import SceptreCdkStack
+
 from fargate_batch import settings
 from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN, GivenNames, Output, StageOutput
 from fargate_batch.template import policy
-from sceptre_cdk_handler import SceptreCdkStack
 
 if TYPE_CHECKING:
     from constructs import Construct
+
     from fargate_batch.settings import Settings, Stage
 
 FAILURE_RULE = "task-failures"
@@ -87,7 +89,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             },
             targets=[events.CfnRule.TargetProperty(id="log", arn=group.attr_arn)],
         )
-        rule.add_dependency(self._let_rule_write(group))
+        rule.add_resource_dependency(self._let_rule_write(group))
         return cloudwatch.Metric(
             namespace="AWS/Events",
             # Counted for the rule itself, whether or not its target could be reached.
@@ -145,9 +147,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             self._alarm(
                 f"{stage.logical_id}QueueAgeAlarm",
                 f"{stage.name}-queue-age",
-                self._queue_metric(
-                    stage, StageOutput.QUEUE_NAME, "ApproximateAgeOfOldestMessage"
-                ),
+                self._queue_metric(stage, StageOutput.QUEUE_NAME, "ApproximateAgeOfOldestMessage"),
                 threshold=limits.queue_age_minutes * 60,
                 description=(
                     f"An object has waited for {stage.name} for more than "

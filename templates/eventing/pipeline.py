@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from batchkit.variables import Variable
+from troposphere import GetAtt, Ref, Sub, Template, events, iam
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch, Stage
 from fargate_batch.template import policy
 from fargate_batch.template.compute import PLATFORM_VERSION, capacity_strategy
 from fargate_batch.template.parts import STRINGS, body, give, new_template, wired
-from troposphere import GetAtt, Ref, Sub, Template, events, iam
 
 BUCKET_NAMES = {"input": Output.INPUT_BUCKET_NAME, "output": Output.OUTPUT_BUCKET_NAME}
 
@@ -185,7 +186,7 @@ def _role(template: Template, stages: list[Stage], names: GivenNames) -> iam.Rol
     wired(template, Output.CLUSTER_NAME)
     return iam.Role(
         "EventBridgeRole",
-        RoleName=Sub(f"{names.project}-events-${{AWS::Region}}-{names.suffix}"),
+        RoleName=Sub(names.of("events-${AWS::Region}")),
         AssumeRolePolicyDocument=policy.trust(
             "events.amazonaws.com",
             source_arn="arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"

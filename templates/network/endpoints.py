@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import Select, Sub, Template, ec2
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.settings import Endpoint
 from fargate_batch.template import policy
 from fargate_batch.template.parts import STRINGS, body, name_tag, new_template, wired
-from troposphere import Select, Sub, Template, ec2
+from fargate_batch.template.stage_access import (
+    LEDGER_ACTIONS,
+    PULL_ACTIONS,
+    QUEUE_ACTIONS,
+    WRITE_LOG_ACTIONS,
+)
 
 
 def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
@@ -105,15 +112,6 @@ def _dynamodb_policy(names: GivenNames) -> list[policy.Statement]:
     return [_own(LEDGER_ACTIONS, table)]
 
 
-LEDGER_ACTIONS = [
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-]
-
-
 def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.Statement]:
     """What may pass an interface endpoint; empty where the service takes no such policy."""
     here = "${AWS::Region}:${AWS::AccountId}"
@@ -124,31 +122,21 @@ def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.State
         return [
             token,
             _own(
-                [
-                    "ecr:BatchCheckLayerAvailability",
-                    "ecr:BatchGetImage",
-                    "ecr:GetDownloadUrlForLayer",
-                ],
+                PULL_ACTIONS,
                 f"ecr:{here}:repository/{names.repository('*')}",
             ),
         ]
     if service is Endpoint.LOGS:
         return [
             _own(
-                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                WRITE_LOG_ACTIONS,
                 f"logs:{here}:log-group:{names.log_group('*')}:*",
             )
         ]
     if service is Endpoint.SQS:
         return [
             _own(
-                [
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:DeleteMessage",
-                    "sqs:GetQueueAttributes",
-                    "sqs:GetQueueUrl",
-                    "sqs:ReceiveMessage",
-                ],
+                QUEUE_ACTIONS,
                 f"sqs:{here}:{names.of('*')}",
             )
         ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, iam, logs
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, name_tag, new_template, wired
-from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, iam, logs
 
 ZONE_NAMES = ("a", "b", "c")
 
@@ -141,7 +142,7 @@ def _add_flow_logs(template: Template, network: settings.Network, names: GivenNa
     role = template.add_resource(
         iam.Role(
             "FlowLogRole",
-            RoleName=Sub(f"{names.project}-vpc-flow-${{AWS::Region}}-{names.suffix}"),
+            RoleName=Sub(names.of("vpc-flow-${AWS::Region}")),
             AssumeRolePolicyDocument=policy.trust(
                 "vpc-flow-logs.amazonaws.com",
                 source_arn="arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",

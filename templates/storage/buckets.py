@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, Ref, Sub, Template, s3
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, new_template, wired
-from troposphere import GetAtt, Ref, Sub, Template, s3
 
 ALL_BLOCKED = s3.PublicAccessBlockConfiguration(
     BlockPublicAcls=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, Ref, Sub, Template, kms
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, new_template
-from troposphere import GetAtt, Ref, Sub, Template, kms
 
 # In a key policy the resource "*" means the key that the policy is attached to and nothing else.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from troposphere import GetAtt, Ref, Sub, Template, dynamodb
+
 from fargate_batch import settings
 from fargate_batch.names import SUFFIX_PARAMETER, GivenNames, Output
 from fargate_batch.template.parts import body, give, new_template
-from troposphere import GetAtt, Ref, Sub, Template, dynamodb
 
 KEY = "id"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
-from fargate_batch.settings import Stage
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, new_template, wired
-from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Stage
 
 # A message that three workers could not work is set aside for a person.
 ATTEMPTS = 3
@@ -109,9 +112,7 @@ def _queue_arn(name: str) -> Sub:
     return Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
 
 
-def _add_alarm_topic(
-    template: Template, environment: settings.Settings, names: GivenNames
-) -> None:
+def _add_alarm_topic(template: Template, environment: settings.Settings, names: GivenNames) -> None:
     topic = template.add_resource(
         sns.Topic(
             "AlarmTopic",

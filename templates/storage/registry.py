@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from troposphere import GetAtt, Sub, Template, ecr
+
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, StageOutput
 from fargate_batch.template.parts import body, give, new_template
-from troposphere import GetAtt, Sub, Template, ecr
 
 KEPT_IMAGES = 10
 
