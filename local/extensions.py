@@ -8,7 +8,7 @@ from local import registry, transport
 from local.autoscaling import api as autoscaling_api
 from local.cloudformation import containers, network, scaling
 from local.ecs import containers as ecs_containers
-from local.ecs import credentials, state_changes, stopping
+from local.ecs import credentials, exits, state_changes, stopping
 from local.events import delivery, metrics
 from local.runner import client, images
 from local.symbols import Symbol, check
@@ -28,6 +28,7 @@ SYMBOLS: Final[tuple[Symbol, ...]] = tuple(
             scaling,
             ecs_containers,
             credentials,
+            exits,
             state_changes,
             stopping,
             delivery,
@@ -55,7 +56,8 @@ def install(runner: Runner, port: int) -> None:
     scaling.install()
     ecs_containers.install()
     credentials.install(runner.endpoint_for)
-    # Events follow the marks, and stopping uses the marks that tell.
+    # Reasons come before the event that tells them, and stopping uses the marks that tell.
+    exits.install()
     state_changes.install()
     stopping.install()
     metrics.install()

@@ -73,9 +73,7 @@ def _telling_stop(mark: Any) -> Any:
         stop_code: str,
         exit_code: int | None = None,
     ) -> bool:
-        # A container that never started has no exit code on AWS either.
-        code = None if stop_code == "TaskFailedToStart" else exit_code
-        changed: bool = mark(task_arn, task, reason, stop_code, exit_code=code)
+        changed: bool = mark(task_arn, task, reason, stop_code, exit_code=exit_code)
         if changed:
             emit(task)
         return changed

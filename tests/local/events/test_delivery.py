@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+TEMPLATE = (
+    '{"containerOverrides": [{"name": "stage", "command": ["environment"], "environment": ['
+    '{"name": "EVENT_BUCKET", "value": <bucket>}, {"name": "EVENT_KEY", "value": <key>}]}]}'
+)
+NETWORK = {"awsvpcConfiguration": {"Subnets": ["subnet-1"], "SecurityGroups": ["sg-1"]}}
+
+
+@pytest.fixture
+def rule(clients: Any, cluster: str, unique: str) -> Callable[..., str]:
+    """Makes a bucket whose new objects run a task, and returns its name."""
+
+    def make(definition: str, **target: Any) -> str:
+        clients.s3.create_bucket(
+            Bucket=unique, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        clients.s3.put_bucket_notification_configuration(
+            Bucket=unique, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        clients.events.put_rule(
+            Name=f"{unique}-run",
+            EventPattern=json.dumps(
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {"bucket": {"name": [unique]}},
+                }
+            ),
+        )
+        clients.events.put_targets(
+            Rule=f"{unique}-run",
+            Targets=[
+                {
+                    "Id": "task",
+                    "Arn": f"arn:aws:ecs:eu-west-1:123456789012:cluster/{cluster}",
+                    "RoleArn": "arn:aws:iam::123456789012:role/events",
+                    "EcsParameters": {
+                        "TaskDefinitionArn": definition,
+                        "NetworkConfiguration": NETWORK,
+                    },
+                    "InputTransformer": {
+                        "InputPathsMap": {
+                            "bucket": "$.detail.bucket.name",
+                            "key": "$.detail.object.key",
+                        },
+                        "InputTemplate": TEMPLATE,
+                    },
+                    **target,
+                }
+            ],
+        )
+        return unique
+
+    return make
+
+
+@pytest.mark.parametrize("key", ["plain.csv", 'a "quoted" \\ key.csv', "grüße/日本 &<>.csv"])
+def test_an_object_runs_a_task_with_its_key_in_the_environment(
+    rule: Callable[..., str],
+    define: Callable[..., str],
+    clients: Any,
+    cluster: str,
+    tasks: Any,
+    unique: str,
+    eventually: Callable[..., Any],
+    key: str,
+) -> None:
+    bucket = rule(define())
+    clients.s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    def arns() -> Any:
+        return clients.ecs.list_tasks(cluster=cluster, family=unique, desiredStatus="STOPPED")[
+            "taskArns"
+        ]
+
+    (arn,) = eventually(arns)
+    assert tasks.describe(arn)["startedBy"].startswith("events-rule/")
+    (line,) = eventually(lambda: tasks.output(arn, f"/tests/{unique}"))
+    assert json.loads(line)["EVENT_KEY"] == key
+    assert json.loads(line)["EVENT_BUCKET"] == bucket
+
+
+def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue_with_the_reason(
+    rule: Callable[..., str],
+    clients: Any,
+    queue: tuple[str, str],
+    messages: Callable[..., list[Any]],
+    unique: str,
+    cluster: str,
+) -> None:
+    url, arn = queue
+    definition = "arn:aws:ecs:eu-west-1:123456789012:task-definition/no-such:1"
+    bucket = rule(
+        definition, DeadLetterConfig={"Arn": arn}, RetryPolicy={"MaximumRetryAttempts": 2}
+    )
+    clients.s3.put_object(Bucket=bucket, Key="lost.csv", Body=b"x")
+    (message,) = messages(url)
+    event = json.loads(message["Body"])
+    assert event["detail"]["object"]["key"] == "lost.csv"
+    attributes = {n: v["StringValue"] for n, v in message["MessageAttributes"].items()}
+    assert attributes["RULE_ARN"].endswith(f"rule/{unique}-run")
+    assert attributes["TARGET_ARN"].endswith(f"cluster/{cluster}")
+    assert attributes["ERROR_CODE"] == "SDK_CLIENT_ERROR"
+    assert "no-such" in attributes["ERROR_MESSAGE"]
+
+
+def test_each_rule_counts_what_it_matched_and_what_failed(
+    rule: Callable[..., str],
+    clients: Any,
+    queue: tuple[str, str],
+    messages: Callable[..., list[Any]],
+    unique: str,
+) -> None:
+    url, arn = queue
+    bucket = rule(
+        "arn:aws:ecs:eu-west-1:123456789012:task-definition/no-such:1",
+        DeadLetterConfig={"Arn": arn},
+    )
+    for number in range(3):
+        clients.s3.put_object(Bucket=bucket, Key=f"{number}.csv", Body=b"x")
+    assert len(messages(url, 3)) == 3
+
+    def total(metric: str) -> float:
+        answer = clients.cloudwatch.get_metric_statistics(
+            Namespace="AWS/Events",
+            MetricName=metric,
+            Dimensions=[{"Name": "RuleName", "Value": f"{unique}-run"}],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+            Period=60,
+            Statistics=["Sum"],
+        )
+        return float(sum(point["Sum"] for point in answer["Datapoints"]))
+
+    for metric in ("MatchedEvents", "TriggeredRules", "Invocations", "FailedInvocations"):
+        assert total(metric) == 3, metric
