@@ -79,7 +79,7 @@ class Claims:
                 Key=packed({"id": claim_id}),
                 UpdateExpression=(
                     "SET #state = :claimed, #owner = :owner, lease_until = :until, "
-                    "run_id = :run, bucket = :bucket, updated_at = :stamp, "
+                    "run_id = :run, #bucket = :bucket, updated_at = :stamp, "
                     "created_at = if_not_exists(created_at, :stamp) "
                     "REMOVE reason ADD attempts :one"
                 ),
@@ -87,7 +87,11 @@ class Claims:
                     "attribute_not_exists(id) OR #state = :failed "
                     "OR (#state = :claimed AND lease_until <= :now)"
                 ),
-                ExpressionAttributeNames={"#state": "state", "#owner": "owner"},
+                ExpressionAttributeNames={
+                    "#state": "state",
+                    "#owner": "owner",
+                    "#bucket": "bucket",
+                },
                 ExpressionAttributeValues=packed(
                     {
                         ":claimed": ClaimState.CLAIMED.value,

@@ -1,0 +1,5 @@
+"""data-ingestion: a positions file becomes typed shards, a quarantine and a scenario set."""
+
+from data_ingestion.ingest import handle
+
+__all__ = ["handle"]

@@ -1,0 +1,96 @@
+"""The columns of a positions file: what they are called and how their text is read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+POSITION_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "position_id": pl.String(),
+    "as_of": pl.Date(),
+    "book": pl.String(),
+    "counterparty": pl.String(),
+    "product_type": pl.String(),
+    "risk_factor": pl.String(),
+    "currency": pl.String(),
+    "quantity": pl.Float64(),
+    "price": pl.Float64(),
+    "strike": pl.Float64(),
+    "option_type": pl.String(),
+    "implied_vol": pl.Float64(),
+    "maturity": pl.Date(),
+    "coupon": pl.Float64(),
+    "coupon_frequency": pl.Int32(),
+    "curve_id": pl.String(),
+    "currency2": pl.String(),
+}
+"""Every column of a shard, in order. Numbers use a point; dates are ISO 8601, e.g. 2026-01-30."""
+
+REQUIRED_COLUMNS: Final = (
+    "position_id",
+    "as_of",
+    "book",
+    "product_type",
+    "risk_factor",
+    "currency",
+    "quantity",
+)
+"""Without these a file is not a positions file. The others may be absent: then they are empty."""
+
+LINE: Final = "line"
+"""Where a row stood in its file: CSV lines count from 1 with the header, Parquet rows from 1."""
+EXTRA: Final = "_extra"
+"""What a CSV line holds beyond the header's last column."""
+RAW_PREFIX: Final = "raw:"
+"""Before the name of a column as it was read, beside the same column typed."""
+
+
+def header_problem(columns: list[str]) -> str | None:
+    """Say what is wrong with a file's columns, or return None."""
+    if len(columns) == 1 and any(separator in columns[0] for separator in ";\t|"):
+        return "Its columns must be separated by commas."
+    known = ", ".join(POSITION_SCHEMA)
+    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    if missing:
+        return f"It lacks the columns {', '.join(missing)}. A positions file has {known}."
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        return f"It has the columns {', '.join(twice)} more than once."
+    unknown = [name or "(no name)" for name in columns if name not in POSITION_SCHEMA]
+    if unknown:
+        return f"It has unknown columns: {', '.join(unknown)}. A positions file has {known}."
+    return None
+
+
+def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return text without surrounding blanks and quotes; what is empty then is null."""
+    text = pl.col(pl.String)
+    return frame.with_columns(text.str.strip_chars(' \t"').replace("", None))
+
+
+def typed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed) and the line.
+
+    What cannot be read as its column's type is null there; the rules compare it with what was read.
+
+    Raises:
+        polars.exceptions.PolarsError: a Parquet column's type cannot become the column's.
+    """
+    read = [
+        _parsed(name, frame.schema[name], dtype).alias(name)
+        if name in frame.columns
+        else pl.lit(None, dtype).alias(name)
+        for name, dtype in POSITION_SCHEMA.items()
+    ]
+    as_read = [pl.col(name).alias(RAW_PREFIX + name) for name in frame.columns if name != LINE]
+    return frame.select(pl.col(LINE), *read, *as_read)
+
+
+def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if given == wanted:
+        return column
+    if wanted == pl.Date and given == pl.String:
+        return column.str.to_date("%Y-%m-%d", strict=False)
+    return column.cast(wanted, strict=False)

@@ -1,0 +1,1 @@
+"""Sample input: a positions file and the market data of its date."""
