@@ -1,0 +1,130 @@
+"""`!empty_bucket`: before its stack goes, all that a bucket holds goes, every version of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from fargate_batch.errors import UserError
+from hooks.base import NEVER_CREATED, Arguments, CheckedHook, outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+# As many as S3 takes in one call.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+BATCH: Final = 1000
+PARALLEL: Final = 8
+
+
+class EmptyBucketArguments(Arguments):
+    """Which buckets."""
+
+    outputs: list[str] = Field(min_length=1)
+    """The names of the stack's own outputs that hold the buckets' names, in the order in which
+    they are emptied. A bucket that takes another's access logs comes last."""
+
+
+class EmptyBucket(CheckedHook[EmptyBucketArguments]):
+    """Empties the buckets of the stack that is about to be deleted."""
+
+    arguments_model: ClassVar[type[Arguments]] = EmptyBucketArguments
+
+    def run(self) -> None:
+        """Empty the buckets, or refuse before the first object goes.
+
+        Raises:
+            UserError: the stack or the environment is protected, or an object cannot be deleted.
+        """
+        described = self.described_stack()
+        if described is None or described["StackStatus"] in NEVER_CREATED:
+            return
+        self._refuse_protected(described)
+        outputs = outputs_of(described)
+        buckets = [outputs[name] for name in self.arguments().outputs if name in outputs]
+        for bucket in buckets:
+            empty_bucket(self.client("s3"), bucket, self._report)
+
+    def _refuse_protected(self, described: dict[str, Any]) -> None:
+        """Sceptre runs this hook before it looks at `protect`, so the hook looks itself."""
+        settings = self.settings()
+        reasons = {
+            f"config/{settings.environment}/config.yaml says allow_destruction: false": (
+                not settings.allow_destruction
+            ),
+            f"config/{self.stack.name}.yaml says protect: true": self.stack.protected,
+            "the stack has termination protection": described.get("EnableTerminationProtection"),
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise UserError(f"No bucket of {self.stack.name} was emptied: {reason}.")
+
+    def _report(self, bucket: str, deleted: int) -> None:
+        self.logger.info("%s - Emptied %s: %d versions", self.stack.name, bucket, deleted)
+
+
+def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) -> int:
+    """Delete every version and delete marker and abort every open upload; return how many.
+
+    A bucket that is already gone holds nothing. `report` is called with the bucket and the number
+    of versions deleted so far.
+
+    Raises:
+        UserError: S3 refuses to delete an object; the message names the first one.
+    """
+    deleted = 0
+    try:
+        batches = version_batches(s3, bucket)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            # A few batches at a time: a bucket may hold more versions than memory does.
+            while some := list(islice(batches, PARALLEL)):
+                deleted += sum(pool.map(lambda batch: delete_batch(s3, bucket, batch), some))
+                report(bucket, deleted)
+        abort_uploads(s3, bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+    return deleted
+
+
+def version_batches(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
+    """Every version and delete marker, in batches that one call can delete."""
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": BATCH}
+    )
+    for page in pages:
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        for start in range(0, len(found), BATCH):
+            yield [
+                {"Key": version["Key"], "VersionId": version["VersionId"]}
+                for version in found[start : start + BATCH]
+            ]
+
+
+def delete_batch(s3: S3Client, bucket: str, batch: list[ObjectIdentifierTypeDef]) -> int:
+    """Delete one batch; return its size.
+
+    Raises:
+        UserError: S3 answers that it kept one of them.
+    """
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    for failure in answer.get("Errors", []):
+        raise UserError(
+            f"s3://{bucket}/{failure.get('Key')} was not deleted: {failure.get('Message')} "
+            "Nothing else of the stack was deleted; the same command goes on from here."
+        )
+    return len(batch)
+
+
+def abort_uploads(s3: S3Client, bucket: str) -> None:
+    """Abort multipart uploads that nobody finished."""
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
