@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 
     from fargate_batch.settings import Stage
 
-# What the ledger's claims and completions are made of; a transaction needs no action of its own.
-LEDGER_ACTIONS = [
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-]
+# What the ledger's claims and completions are made of.
+LEDGER_ACTIONS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 
 PULL_ACTIONS = [
     "ecr:BatchCheckLayerAvailability",
@@ -63,10 +57,10 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
         reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
         if reads:
             statements.append(allow(["s3:GetObject", "s3:GetObjectVersion"], _objects(arn, reads)))
-            # Whoever may list a prefix is told that an object is missing, instead of refused.
-            statements.append(
-                allow(["s3:ListBucket"], [arn], condition={"StringLike": {"s3:prefix": [*reads]}})
-            )
+            # Who may list is told that an object is gone, instead of being refused. A request for
+            # an object names no prefix, hence IfExists.
+            condition = {"StringLikeIfExists": {"s3:prefix": [*reads]}}
+            statements.append(allow(["s3:ListBucket"], [arn], condition=condition))
         if writes:
             statements.append(
                 allow(["s3:AbortMultipartUpload", "s3:PutObject"], _objects(arn, writes))
@@ -88,7 +82,7 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
         ),
         allow(QUEUE_ACTIONS, [wired(template, StageOutput.QUEUE_ARN.of(stage.name))]),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
-        # A worker protects itself from scale-in while it holds a message.
+        # A worker may protect itself from scale-in while it holds a message.
         allow(
             ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
             [

@@ -174,7 +174,7 @@ def _add_queue_scaling(
             AlarmActions=[Ref(backlog)],
         )
     )
-    # Workers that still hold a message have protected themselves from scale-in.
+    # A worker that is stopped with a message in hand gives it back to the queue.
     template.add_resource(
         cloudwatch.Alarm(
             f"{stage.logical_id}IdleAlarm",
