@@ -1,0 +1,1 @@
+"""`batch`: the operator's and the analyst's command."""

@@ -1,0 +1,222 @@
+"""The commands of `batch` and how they exit.
+
+Exit codes: 0 done; 1 an error that the message explains; 2 wrong use of the command; 3 the run was
+rejected; 4 the run made no progress for as long as --timeout allows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from batchkit.errors import UnknownRunError
+from batchkit.ledger import RunState
+from rich.console import Console
+from rich.table import Table
+
+from fargate_batch import project
+from fargate_batch.cli import reports, submission
+from fargate_batch.cli.following import NoProgressError, follow_run
+from fargate_batch.cli.logs import read_logs
+from fargate_batch.environment import Environment, find_environment
+from fargate_batch.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REJECTED: Final = 3
+NO_PROGRESS: Final = 4
+EXIT_CODES: Final = (
+    "Exit codes: 0 done, 1 an error, 2 wrong use, 3 the run was rejected, "
+    "4 the run made no progress."
+)
+PATH: Final = click.Path(path_type=Path, dir_okay=False)
+FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command may be told."""
+
+    environment: str
+    profile: str | None
+    region: str | None
+    json: bool
+
+    def find(self) -> Environment:
+        """The environment that the command is about.
+
+        Raises:
+            UserError: it cannot be found.
+        """
+        return find_environment(project.find_project(), self.environment, self.profile, self.region)
+
+
+def common(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that every command has."""
+
+    @click.option("--environment", "-e", default="dev", show_default=True, help="Which one.")
+    @click.option("--profile", help="AWS profile; the environment's config unless given.")
+    @click.option("--region", help="AWS region; the environment's config unless given.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+    def with_options(
+        environment: str, profile: str | None, region: str | None, *, as_json: bool, **rest: Any
+    ) -> None:
+        command(Options(environment, profile, region, as_json), **rest)
+
+    with_options.__doc__ = command.__doc__
+    with_options.__click_params__ = [  # type: ignore[attr-defined]  # where click keeps options
+        *getattr(with_options, "__click_params__", []),
+        *getattr(command, "__click_params__", []),
+    ]
+    return with_options
+
+
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=900,
+    show_default=True,
+    help="Give up when nothing moved for so many seconds.",
+)
+
+
+@click.group(epilog=EXIT_CODES)
+def batch() -> None:
+    """Drop files into an environment, follow its runs, fetch their reports."""
+
+
+@batch.command(epilog=EXIT_CODES)
+@click.argument("positions", type=PATH)
+@click.option("--market-data", type=PATH, help="Upload this market data first.")
+@click.option("--follow", is_flag=True, help="Wait for the run and show its summary.")
+@click.option("--download", type=FOLDER, help="With --follow: download the report into here.")
+@timeout_option
+@common
+def submit(  # noqa: PLR0913  # click hands over an argument for each option
+    options: Options,
+    positions: Path,
+    market_data: Path | None,
+    *,
+    follow: bool,
+    download: Path | None,
+    timeout: float,
+) -> None:
+    """Upload a positions file; this starts a run."""
+    environment = options.find()
+    if market_data is not None:
+        key = submission.upload_market_data(environment, market_data)
+        say(options, f"{market_data} is now {key}")
+    run = submission.upload_positions(environment, positions)
+    say(options, f"{positions} is now run {run}")
+    if follow:
+        finish(options, environment, run, download, timeout)
+    elif options.json:
+        click.echo(json.dumps({"run_id": run}))
+
+
+@batch.command(epilog=EXIT_CODES)
+@click.argument("run")
+@click.option("--download", type=FOLDER, help="Download the report into here.")
+@timeout_option
+@common
+def follow(options: Options, run: str, download: Path | None, timeout: float) -> None:
+    """Wait for a run and show its summary."""
+    finish(options, options.find(), run, download, timeout)
+
+
+@batch.command(epilog=EXIT_CODES)
+@click.argument("run")
+@click.option("--download", type=FOLDER, help="Download the report into here.")
+@common
+def report(options: Options, run: str, download: Path | None) -> None:
+    """Show a run's summary."""
+    show_end(options, options.find(), run, download)
+
+
+@batch.command()
+@common
+def runs(options: Options) -> None:
+    """List the environment's runs, the latest first."""
+    ledger = options.find().ledger()
+    records = sorted(ledger.all(), key=lambda record: str(record["created_at"]), reverse=True)
+    if options.json:
+        click.echo(json.dumps(records, default=sorted, indent=2))
+        return
+    table = Table("run", "state", "file", "begun", "reason")
+    for record in records:
+        table.add_row(
+            record["run_id"],
+            record["state"],
+            record["input_key"],
+            record["created_at"],
+            record.get("reason", ""),
+        )
+    Console().print(table)
+
+
+@batch.command()
+@click.argument("run")
+@common
+def logs(options: Options, run: str) -> None:
+    """Print a run's log lines, over all stages and tasks, in the order of their time."""
+    for line in read_logs(options.find(), run):
+        click.echo(line)
+
+
+def finish(
+    options: Options, environment: Environment, run: str, download: Path | None, timeout: float
+) -> None:
+    """Follow a run to its end and show it."""
+    # Progress goes to standard error, so that standard output holds the result alone.
+    follow_run(environment, run, Console(stderr=True), timeout)
+    show_end(options, environment, run, download)
+
+
+def show_end(options: Options, environment: Environment, run: str, download: Path | None) -> None:
+    """Show a run's summary, or why there is none.
+
+    Raises:
+        SystemExit: the run was rejected.
+        UserError: the run is not finished.
+    """
+    record = environment.ledger().get(run)
+    if record["state"] == RunState.REJECTED:
+        if options.json:
+            click.echo(json.dumps({"run_id": run, "rejected": record["reason"]}))
+        else:
+            click.echo(f"Run {run} was rejected: {record['reason']}", err=True)
+        sys.exit(REJECTED)
+    if record["state"] != RunState.REPORTED:
+        raise UserError(
+            f"Run {run} is {record['state']}; `batch follow {run} --environment "
+            f"{environment.name}` waits for its report."
+        )
+    summary = reports.read_summary(environment, record)
+    page = reports.download_report(environment, record, download) if download else None
+    if options.json:
+        click.echo(json.dumps({**summary, "report": str(page) if page else None}, indent=2))
+    else:
+        reports.show_summary(Console(), record, summary, page)
+
+
+def say(options: Options, text: str) -> None:
+    """Tell a person what happened; a script hears nothing."""
+    if not options.json:
+        click.echo(text)
+
+
+def main() -> None:
+    """Run `batch`; an error that the user can mend is one message and exit code 1."""
+    try:
+        batch()
+    except NoProgressError as error:
+        click.echo(str(error), err=True)
+        sys.exit(NO_PROGRESS)
+    except (UserError, UnknownRunError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)

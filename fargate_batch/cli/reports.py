@@ -1,0 +1,59 @@
+"""A finished run's report: fetching it and showing its summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+
+from fargate_batch.names import Output
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fargate_batch.environment import Environment
+
+SUMMARY: Final = "summary.json"
+PAGE: Final = "report.html"
+
+
+def read_summary(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
+    """The summary of a reported run."""
+    answer = environment.client("s3").get_object(
+        Bucket=environment[Output.OUTPUT_BUCKET_NAME], Key=record["report_prefix"] + SUMMARY
+    )
+    summary: dict[str, Any] = json.loads(answer["Body"].read())
+    return summary
+
+
+def download_report(environment: Environment, record: dict[str, Any], folder: Path) -> Path:
+    """Download every file of the report into folder/<run id>/; return the page's path."""
+    s3, bucket = environment.client("s3"), environment[Output.OUTPUT_BUCKET_NAME]
+    target: Path = folder / record["run_id"]
+    target.mkdir(parents=True, exist_ok=True)
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=record["report_prefix"]
+    )
+    for page in pages:
+        for found in page.get("Contents", []):
+            s3.download_file(bucket, found["Key"], str(target / Path(found["Key"]).name))
+    return target / PAGE
+
+
+def show_summary(
+    console: Console, record: dict[str, Any], summary: dict[str, Any], page: Path | None
+) -> None:
+    """Print what a reader wants to know first."""
+    currency = summary["base_currency"]
+    figures = Table("level", f"VaR, {currency}, one day", "ES")
+    for figure in summary["risk"]:
+        figures.add_row(f"{figure['level']:.1%}", f"{figure['var']:,.0f}", f"{figure['es']:,.0f}")
+    console.print(figures)
+    console.print(f"rows in {summary['rows_in']:,}, refused {summary['rows_refused']:,}")
+    for stage, timing in record.get("stages", {}).items():
+        console.print(f"{stage}: {timing['seconds']:.1f} s")
+    if page is not None:
+        # Not wrapped, so that it can be copied.
+        console.print(str(page), soft_wrap=True)

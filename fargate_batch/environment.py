@@ -1,0 +1,129 @@
+"""A launched environment, as its stacks' outputs describe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from batchkit.ledger import Ledger
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+)
+
+from fargate_batch import project
+from fargate_batch.errors import UserError
+from fargate_batch.names import Output, StackPath, StageOutput, ledger_stack_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fargate_batch.settings import Settings
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where an environment's resources are, with a session that reaches them."""
+
+    name: str
+    settings: Settings
+    session: boto3.Session
+    outputs: dict[str, str]
+
+    def __getitem__(self, output: Output) -> str:
+        """The value of an output that exists once.
+
+        Raises:
+            UserError: the environment's stacks have no such output yet.
+        """
+        return self._value(output.value)
+
+    def of(self, stage: str, output: StageOutput) -> str:
+        """The value of an output that exists for each stage.
+
+        Raises:
+            UserError: the environment's stacks have no such output yet.
+        """
+        return self._value(output.of(stage))
+
+    def client(self, service: str) -> Any:
+        """A client that retries as botocore knows how to."""
+        return self.session.client(  # type: ignore[call-overload]  # the service varies
+            service, config=Config(retries={"mode": "standard", "max_attempts": 8})
+        )
+
+    def ledger(self) -> Ledger:
+        """The ledger of the environment's runs."""
+        return Ledger(self.client("dynamodb"), self[Output.LEDGER_TABLE_NAME])
+
+    def _value(self, name: str) -> str:
+        if name not in self.outputs:
+            raise UserError(
+                f"The environment {self.name} has no {name} in {self.session.region_name}; "
+                f"`sceptre launch {self.name}` creates what is missing."
+            )
+        return self.outputs[name]
+
+
+def find_environment(
+    folder: Path, name: str, profile: str | None = None, region: str | None = None
+) -> Environment:
+    """Find a launched environment; profile and region are the config's unless they are given.
+
+    Raises:
+        UserError: config/ has no such environment, it is not launched there, or AWS cannot be
+            asked; the message says which, and the way out.
+    """
+    config = project.read_config(folder, name)
+    region = region or config["region"]
+    try:
+        session = boto3.Session(profile_name=profile or config.get("profile"), region_name=region)
+        outputs = read_outputs(session, config["project_code"], name)
+    except NoCredentialsError as error:
+        raise UserError(
+            "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or `source local/activate` for the local AWS."
+        ) from error
+    except EndpointConnectionError as error:
+        raise UserError(
+            f"{error} Is the local AWS stopped? `make local-up` starts it; without "
+            "AWS_ENDPOINT_URL, AWS itself is asked."
+        ) from error
+    except (ProfileNotFound, ClientError, BotoCoreError) as error:
+        raise UserError(f"AWS did not describe the environment {name}: {error}") from error
+    if not outputs:
+        raise UserError(
+            f"The environment {name} is not launched in {region}; `sceptre launch {name}` does it."
+        )
+    return Environment(name, project.read_settings(folder, name), session, outputs)
+
+
+def read_outputs(session: boto3.Session, project_code: str, environment: str) -> dict[str, str]:
+    """The outputs of all the environment's stacks by name; empty where none is launched.
+
+    Raises:
+        UserError: two stacks have an output of the same name.
+    """
+    names = {stack_name(project_code, environment, path) for path in StackPath}
+    outputs: dict[str, str] = {}
+    for page in session.client("cloudformation").get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            if stack["StackName"] not in names:
+                continue
+            for output in stack.get("Outputs", []):
+                if output["OutputKey"] in outputs:
+                    raise UserError(f"Two stacks of {environment} give {output['OutputKey']}.")
+                outputs[output["OutputKey"]] = output["OutputValue"]
+    return outputs
+
+
+def stack_name(project_code: str, environment: str, path: StackPath) -> str:
+    """The name that a stack has in CloudFormation."""
+    if path is StackPath.LEDGER:
+        return ledger_stack_name(environment)
+    return f"{project_code}-{environment}-{path.replace('/', '-')}"
