@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,22 +58,18 @@ class Options:
 
 
 def common(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that every command has."""
+    """Give a command the options that every command has; the innermost of its decorators."""
 
     @click.option("--environment", "-e", default="dev", show_default=True, help="Which one.")
     @click.option("--profile", help="AWS profile; the environment's config unless given.")
     @click.option("--region", help="AWS region; the environment's config unless given.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+    @wraps(command)
     def with_options(
         environment: str, profile: str | None, region: str | None, *, as_json: bool, **rest: Any
     ) -> None:
         command(Options(environment, profile, region, as_json), **rest)
 
-    with_options.__doc__ = command.__doc__
-    with_options.__click_params__ = [  # type: ignore[attr-defined]  # where click keeps options
-        *getattr(with_options, "__click_params__", []),
-        *getattr(command, "__click_params__", []),
-    ]
     return with_options
 
 
