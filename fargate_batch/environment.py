@@ -18,7 +18,7 @@ from botocore.exceptions import (
 
 from fargate_batch import project
 from fargate_batch.errors import UserError
-from fargate_batch.names import Output, StackPath, StageOutput, ledger_stack_name
+from fargate_batch.names import Output, StageOutput
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,11 +79,12 @@ def find_environment(
         UserError: config/ has no such environment, it is not launched there, or AWS cannot be
             asked; the message says which, and the way out.
     """
-    config = project.read_config(folder, name)
-    region = region or config["region"]
+    stacks = project.read_stacks(folder, name)
+    any_stack = next(iter(stacks))
+    region = region or any_stack.region
     try:
-        session = boto3.Session(profile_name=profile or config.get("profile"), region_name=region)
-        outputs = read_outputs(session, config["project_code"], name)
+        session = boto3.Session(profile_name=profile or any_stack.profile, region_name=region)
+        outputs = read_outputs(session, {stack.external_name for stack in stacks})
     except NoCredentialsError as error:
         raise UserError(
             "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
@@ -100,30 +101,22 @@ def find_environment(
         raise UserError(
             f"The environment {name} is not launched in {region}; `sceptre launch {name}` does it."
         )
-    return Environment(name, project.read_settings(folder, name), session, outputs)
+    return Environment(name, project.settings_of(stacks), session, outputs)
 
 
-def read_outputs(session: boto3.Session, project_code: str, environment: str) -> dict[str, str]:
-    """The outputs of all the environment's stacks by name; empty where none is launched.
+def read_outputs(session: boto3.Session, stack_names: set[str]) -> dict[str, str]:
+    """The outputs of these stacks by name; empty where none of them is launched.
 
     Raises:
-        UserError: two stacks have an output of the same name.
+        UserError: two of them have an output of the same name.
     """
-    names = {stack_name(project_code, environment, path) for path in StackPath}
     outputs: dict[str, str] = {}
     for page in session.client("cloudformation").get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
-            if stack["StackName"] not in names:
+            if stack["StackName"] not in stack_names:
                 continue
             for output in stack.get("Outputs", []):
                 if output["OutputKey"] in outputs:
-                    raise UserError(f"Two stacks of {environment} give {output['OutputKey']}.")
+                    raise UserError(f"{stack['StackName']} gives {output['OutputKey']} again.")
                 outputs[output["OutputKey"]] = output["OutputValue"]
     return outputs
-
-
-def stack_name(project_code: str, environment: str, path: StackPath) -> str:
-    """The name that a stack has in CloudFormation."""
-    if path is StackPath.LEDGER:
-        return ledger_stack_name(environment)
-    return f"{project_code}-{environment}-{path.replace('/', '-')}"

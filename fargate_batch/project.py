@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sceptre.config.reader import ConfigReader
 from sceptre.context import SceptreContext
@@ -37,8 +37,8 @@ def environments(project: Path) -> list[str]:
     return sorted(path.parent.name for path in (project / "config").glob("*/config.yaml"))
 
 
-def read_config(project: Path, environment: str) -> dict[str, Any]:
-    """What config/config.yaml and config/<environment>/config.yaml say together.
+def read_stacks(project: Path, environment: str) -> set[Stack]:
+    """The environment's stacks.
 
     Raises:
         UserError: config/ has no such environment.
@@ -46,24 +46,26 @@ def read_config(project: Path, environment: str) -> dict[str, Any]:
     if environment not in environments(project):
         known = ", ".join(environments(project))
         raise UserError(f"There is no environment '{environment}' in config/; it has {known}.")
-    reader = ConfigReader(SceptreContext(str(project), environment))
-    config: dict[str, Any] = reader.read(f"{environment}/config.yaml")
-    return config
+    stacks, _ = ConfigReader(SceptreContext(str(project), environment)).construct_stacks()
+    return {stack for stack in stacks if stack.name.startswith(f"{environment}/")}
+
+
+def settings_of(stacks: set[Stack]) -> Settings:
+    """The environment's settings, checked; its stacks all have the same.
+
+    Raises:
+        UserError: a setting is missing or out of range.
+    """
+    return settings_module.load(next(iter(stacks)).sceptre_user_data)
 
 
 def read_settings(project: Path, environment: str) -> Settings:
     """The environment's settings, checked.
 
     Raises:
-        UserError: there is no such environment, or a setting is out of range.
+        UserError: there is no such environment, or a setting is missing or out of range.
     """
-    return settings_module.load(read_config(project, environment)["sceptre_user_data"])
-
-
-def read_stacks(project: Path, environment: str) -> set[Stack]:
-    """The environment's stacks."""
-    stacks, _ = ConfigReader(SceptreContext(str(project), environment)).construct_stacks()
-    return {stack for stack in stacks if stack.name.startswith(f"{environment}/")}
+    return settings_of(read_stacks(project, environment))
 
 
 def stack_levels(stacks: set[Stack]) -> dict[str, int]:
