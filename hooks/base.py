@@ -83,13 +83,18 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
 
     def client(self, service: str) -> Any:
         """A client with the stack's profile, region and role."""
-        session = self.stack.connection_manager.get_session()
-        with _making_clients:
-            return session.client(service, config=RETRIES)
+        return client_of(self.stack, service)
 
     def described_stack(self) -> dict[str, Any] | None:
         """What CloudFormation says of the stack; None where it does not exist."""
         return describe_stack(self.client("cloudformation"), self.stack.external_name)
+
+
+def client_of(stack: Any, service: str) -> Any:
+    """A client with a stack's profile, region and role."""
+    session = stack.connection_manager.get_session()
+    with _making_clients:
+        return session.client(service, config=RETRIES)
 
 
 def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:

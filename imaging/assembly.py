@@ -1,0 +1,101 @@
+"""Puts an image together without an engine and pushes it through its registry's API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fargate_batch.errors import UserError
+from imaging import copies, manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from imaging.dockerfile import Added, Recipe
+    from imaging.layers import Layer
+    from imaging.manifests import Base, Document
+    from imaging.registry.client import Registry
+    from imaging.registry.sharing import Sharing
+    from imaging.sources import StageSources
+
+
+class Foundation(Protocol):
+    """What an image stands on, and where its layers can be read."""
+
+    @property
+    def content(self) -> Base:
+        """Its manifest and configuration."""
+
+    def layer(self, digest: str) -> Path:
+        """One of its layers in a file; asked for only where a registry lacks it."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """What a host image stands on."""
+
+    content: Base
+
+    def layer(self, digest: str) -> Path:
+        """There is none, so nobody asks."""
+        raise ValueError(f"an image without a base has no base layer {digest}")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image whose every byte is settled."""
+
+    foundation: Foundation
+    layers: Sequence[Layer]
+    config: Document
+    manifest: Document
+
+
+def assemble(
+    recipe: Recipe, stage: StageSources, prepared: Mapping[str, Layer], foundation: Foundation
+) -> Image:
+    """Put the recipe's image together.
+
+    Args:
+        recipe: what the stage's Dockerfile asks for.
+        stage: whose image it is.
+        prepared: the layers by the names that the Dockerfile adds them under.
+        foundation: what the image stands on.
+
+    Raises:
+        UserError: the Dockerfile adds what cannot be added without an engine.
+    """
+    added = [_layer(each, prepared, stage) for each in recipe.added]
+    config = manifests.configuration(foundation.content, recipe, added)
+    return Image(foundation, added, config, manifests.manifest(foundation.content, config, added))
+
+
+def _layer(added: Added, prepared: Mapping[str, Layer], stage: StageSources) -> Layer:
+    if added.source not in prepared:
+        return copies.layer(added, stage)
+    if added.destination != "/" or not added.unpacks:
+        raise UserError(
+            f"{stage.dockerfile} puts {added.source} elsewhere than its paths say; they start at "
+            f"the root: ADD {added.source} /"
+        )
+    return prepared[added.source]
+
+
+def push(image: Image, registry: Registry, repository: str, tag: str, sharing: Sharing) -> None:
+    """Push what the repository lacks of an image, and last its manifest under the tag.
+
+    Raises:
+        RegistryError: the registry refuses.
+        RegistryUnreachableError: nobody answers.
+    """
+    for layer in image.foundation.content.layers:
+        with sharing.turn(layer.digest, repository) as holder:
+            if not registry.has_blob(repository, layer.digest):
+                content = image.foundation.layer(layer.digest)
+                registry.push_blob(repository, layer.digest, content, holder)
+    for own in image.layers:
+        with sharing.turn(own.digest, repository) as holder:
+            registry.push_blob(repository, own.digest, own.path, holder)
+    registry.push_blob(repository, image.config.digest, image.config.content)
+    registry.put_manifest(repository, tag, image.manifest.content, manifests.MANIFEST)

@@ -1,0 +1,50 @@
+"""The layer of an ADD or COPY that takes files, rather than one of the prepared tars."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from fargate_batch.errors import UserError
+from imaging import contents, layers, sources
+
+if TYPE_CHECKING:
+    from imaging.dockerfile import Added
+    from imaging.layers import Layer
+    from imaging.sources import StageSources
+
+
+def layer(added: Added, stage: StageSources) -> Layer:
+    """The layer with what `added` takes from the stage's own files.
+
+    Raises:
+        UserError: they are not there, or are an archive, which only an engine unpacks.
+    """
+    top, _, inside = added.source.partition("/")
+    path = stage.files / inside
+    if top != stage.files.name or not path.exists():
+        raise UserError(
+            f"{stage.dockerfile} adds {added.source}, which is neither one of "
+            f"{', '.join(contents.NAMES)} nor in {stage.files}."
+        )
+    if added.unpacks and ".tar" in path.suffixes:
+        raise UserError(
+            f"{stage.dockerfile} unpacks {added.source}, which cannot be done without an engine. "
+            "Start Docker or Podman, or keep the files unpacked."
+        )
+    read = {name: file.read_bytes() for name, file in _placed(added, path).items()}
+    key = "\n".join(f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in read.items())
+    entries = [layers.bytes_entry(name, data) for name, data in read.items()]
+    root = added.destination if path.is_dir() else str(PurePosixPath(added.destination).parent)
+    return layers.layer("files", key, root.strip("/"), lambda: nullcontext(entries))
+
+
+def _placed(added: Added, path: Path) -> dict[str, Path]:
+    target = PurePosixPath(added.destination.lstrip("/"))
+    if path.is_dir():
+        return {str(target / name): file for name, file in sources.files_of(path)}
+    if added.destination.endswith("/"):
+        return {str(target / path.name): path}
+    return {str(target): path}
