@@ -4,40 +4,61 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from local import registry, transport
+from local import alarms, clock, endpoints, gauges, registry, transport
 from local.autoscaling import api as autoscaling_api
-from local.cloudformation import containers, network, scaling
+from local.autoscaling import scaler, tracking
+from local.cloudformation import (
+    containers,
+    dependencies,
+    encryption,
+    network,
+    rules,
+    scaling,
+    stacks,
+    storage,
+)
 from local.ecs import containers as ecs_containers
-from local.ecs import credentials, exits, state_changes, stopping
-from local.events import delivery, metrics
+from local.ecs import credentials, exits, requests, state_changes, stopping
+from local.events import delivery, log_target, metrics
 from local.runner import client, images
 from local.symbols import Symbol, check
 
 if TYPE_CHECKING:
     from local.runner.client import Runner
 
+_MODULES: Final = (
+    alarms,
+    autoscaling_api,
+    client,
+    clock,
+    containers,
+    credentials,
+    delivery,
+    dependencies,
+    ecs_containers,
+    encryption,
+    endpoints,
+    exits,
+    gauges,
+    images,
+    log_target,
+    metrics,
+    network,
+    registry,
+    requests,
+    rules,
+    scaler,
+    scaling,
+    stacks,
+    state_changes,
+    stopping,
+    storage,
+    tracking,
+    transport,
+)
+
 SYMBOLS: Final[tuple[Symbol, ...]] = tuple(
-    dict.fromkeys(
-        symbol
-        for module in (
-            registry,
-            transport,
-            autoscaling_api,
-            containers,
-            network,
-            scaling,
-            ecs_containers,
-            credentials,
-            exits,
-            state_changes,
-            stopping,
-            delivery,
-            metrics,
-            client,
-            images,
-        )
-        for symbol in module.SYMBOLS
-    )
+    dict.fromkeys(symbol for module in _MODULES for symbol in module.SYMBOLS)
 )
 
 
@@ -50,10 +71,21 @@ def install(runner: Runner, port: int) -> None:
     check(SYMBOLS)
     transport.install()
     registry.install(port)
+    endpoints.install()
+    alarms.install()
     autoscaling_api.install()
-    containers.install()
-    network.install()
-    scaling.install()
+    for resources in (
+        containers,
+        dependencies,
+        encryption,
+        network,
+        rules,
+        scaling,
+        stacks,
+        storage,
+    ):
+        resources.install()
+    requests.install()
     ecs_containers.install()
     credentials.install(runner.endpoint_for)
     # Reasons come before the event that tells them, and stopping uses the marks that tell.

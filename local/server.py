@@ -78,6 +78,7 @@ def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -
     from ministack.app import app
 
     from local import extensions
+    from local.clock import Clock
     from local.runner import client, engine
 
     found = engine.find(directory.path) if use_engine else None
@@ -90,9 +91,12 @@ def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -
     lock.write(Running(os.getpid(), port, runner.description).to_json())
     lock.flush()
     _log.info("%s", runner.description)
+    clock = Clock()
+    clock.start()
     try:
         asyncio.run(_serve(app, [f"{address}:{port}" for address in addresses]))
     finally:
+        clock.stop()
         runner.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region, new_uuid
 
+from local.autoscaling import tracking
 from local.responses import RefusedError, Response, error, reply
 from local.symbols import Symbol
 
@@ -112,7 +113,7 @@ def deregister_scalable_target(request: Record) -> Record:
     if targets.pop(key, None) is None:
         raise _no_target(request)
     for name in [name for name in policies if name.startswith(f"{key}|")]:
-        del policies[name]
+        tracking.remove_alarms(policies.pop(name))
     return {}
 
 
@@ -141,7 +142,7 @@ def put_scaling_policy(request: Record) -> Record:
         f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:scalingPolicy:{new_uuid()}:"
         f"resource/{namespace}/{resource}:policyName/{request['PolicyName']}"
     )
-    policies[name] = {
+    policy = {
         **existing,
         **request,
         "PolicyType": kind,
@@ -149,7 +150,11 @@ def put_scaling_policy(request: Record) -> Record:
         "CreationTime": existing.get("CreationTime", int(time.time())),
         "Alarms": [],
     }
-    return {"PolicyARN": arn, "Alarms": []}
+    if kind == "TargetTrackingScaling":
+        tracking.remove_alarms(existing)
+        policy["Alarms"] = tracking.alarms_for(policy)
+    policies[name] = policy
+    return {"PolicyARN": arn, "Alarms": policy["Alarms"]}
 
 
 def delete_scaling_policy(request: Record) -> Record:
@@ -158,12 +163,14 @@ def delete_scaling_policy(request: Record) -> Record:
     Raises:
         RefusedError: there is no such policy.
     """
-    if policies.pop(f"{key_of(request)}|{request['PolicyName']}", None) is None:
+    policy = policies.pop(f"{key_of(request)}|{request['PolicyName']}", None)
+    if policy is None:
         raise RefusedError(
             "ObjectNotFoundException",
             f"No scaling policy found for service namespace: {request['ServiceNamespace']}, "
             f"resource ID: {request['ResourceId']}, policy name: {request['PolicyName']}",
         )
+    tracking.remove_alarms(policy)
     return {}
 
 
@@ -190,7 +197,10 @@ def _selected(records: Any, request: Record) -> list[Record]:
 
 
 def _describe_activities(request: Record) -> Record:
-    found = _selected(activities, request)
+    found = [
+        {name: value for name, value in activity.items() if not name.startswith("_")}
+        for activity in _selected(activities, request)
+    ]
     return {"ScalingActivities": list(reversed(found))}
 
 

@@ -13,6 +13,7 @@ from local.cloudformation.handlers import (
     ResourceType,
     after_write,
     before_write,
+    rewrite,
 )
 from local.ecs import validation
 from local.responses import payload_of
@@ -51,6 +52,7 @@ def install() -> None:
     _CONTAINER_DEFINITIONS.set(camel_case)
     before_write(_TASK_DEFINITION, lambda p: validation.check_task_definition(camel_case(p)))
     after_write(_TASK_DEFINITION, _complete_task_definition)
+    rewrite(_SERVICE, _with_cluster_name)
     before_write(_SERVICE, lambda p: validation.check_service(camel_case(p)))
     after_write(_SERVICE, _complete_service)
     handlers = HANDLERS.get()
@@ -91,6 +93,12 @@ def _complete_task_definition(physical_id: str, properties: Properties) -> None:
     for name in ("RuntimePlatform", "EphemeralStorage", "Volumes", "PlacementConstraints"):
         if name in properties:
             definition[name[0].lower() + name[1:]] = camel_case(properties[name])
+
+
+def _with_cluster_name(properties: Properties) -> Properties:
+    """MiniStack makes an ARN of what names the cluster, so it must be a name and not an ARN."""
+    cluster = str(properties.get("Cluster", "default"))
+    return {**properties, "Cluster": cluster.rsplit("/", 1)[-1]}
 
 
 def _complete_service(physical_id: str, properties: Properties) -> None:

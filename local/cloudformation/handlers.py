@@ -79,6 +79,40 @@ def before_write(name: str, check: Callable[[Properties], None]) -> None:
     handler["create"], handler["update"] = check_and_create, check_and_update
 
 
+def before_create(name: str, check: Callable[[Properties], None]) -> None:
+    """Let `check(properties)` precede each create; it raises to refuse."""
+    handler = HANDLERS.get()[name]
+    create = handler["create"]
+
+    def check_and_create(logical_id: str, properties: Properties, stack: str) -> Created:
+        check(properties)
+        created: Created = create(logical_id, properties, stack)
+        return created
+
+    handler["create"] = check_and_create
+
+
+def rewrite(name: str, normal: Callable[[Properties], Properties]) -> None:
+    """Let create, update and delete see `normal(properties)` instead of the properties."""
+    handler = HANDLERS.get()[name]
+    create, update, delete = handler["create"], handler["update"], handler["delete"]
+
+    def create_normal(logical_id: str, properties: Properties, stack: str) -> Created:
+        created: Created = create(logical_id, normal(properties), stack)
+        return created
+
+    def update_normal(
+        physical_id: str, old: Properties, new: Properties, stack: str, *logical_id: str
+    ) -> Created:
+        updated: Created = update(physical_id, normal(old), normal(new), stack, *logical_id)
+        return updated
+
+    def delete_normal(physical_id: str, properties: Properties, *logical_id: str) -> None:
+        delete(physical_id, normal(properties), *logical_id)
+
+    handler.update(create=create_normal, update=update_normal, delete=delete_normal)
+
+
 def before_delete(name: str, action: Callable[[str, Properties], None]) -> None:
     """Let `action(physical_id, properties)` precede each delete; it raises to refuse."""
     handler = HANDLERS.get()[name]

@@ -35,7 +35,9 @@ def check_task_definition(definition: dict[str, Any]) -> None:
         raise _client_error("Networking mode must be 'awsvpc' for Fargate tasks.")
     cpu, memory = definition.get("cpu"), definition.get("memory")
     if cpu is None or memory is None:
-        raise _client_error("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
+        raise _client_error(
+            "Fargate requires that 'cpu' and 'memory' be defined at the task level."
+        )
     if int(memory) not in FARGATE_MEMORY.get(int(cpu), ()):
         raise _client_error(
             f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See the "
@@ -72,25 +74,30 @@ def check_service(service: dict[str, Any]) -> None:
     Raises:
         RefusedError: as ECS words it.
     """
-    if _on_fargate(service) and service.get("placementStrategies", service.get("placementStrategy")):
+    if _on_fargate(service) and service.get(
+        "placementStrategies", service.get("placementStrategy")
+    ):
         raise RefusedError(
             "InvalidParameterException",
             "Placement strategies are not supported with FARGATE launch type.",
         )
 
 
-def check_run(
-    request: dict[str, Any], definition: dict[str, Any], cluster: dict[str, Any]
-) -> None:
+def check_run(request: dict[str, Any], definition: dict[str, Any], cluster: dict[str, Any]) -> None:
     """Refuse a RunTask or CreateService that Fargate cannot place.
 
     Raises:
         RefusedError: as ECS words it.
     """
-    default = (cluster.get("defaultCapacityProviderStrategy") or []) if not (
-        request.get("launchType") or request.get("capacityProviderStrategy")
-    ) else []
-    choice = {**request, "capacityProviderStrategy": request.get("capacityProviderStrategy") or default}
+    default = (
+        (cluster.get("defaultCapacityProviderStrategy") or [])
+        if not (request.get("launchType") or request.get("capacityProviderStrategy"))
+        else []
+    )
+    choice = {
+        **request,
+        "capacityProviderStrategy": request.get("capacityProviderStrategy") or default,
+    }
     check_service(choice)
     fargate = "FARGATE" in (definition.get("requiresCompatibilities") or ())
     if _on_fargate(choice) and not fargate:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from local.casing import camel_case
-from local.events import metrics
+from local.events import log_target, metrics
 from local.responses import RefusedError, payload_of
 from local.symbols import Symbol
 
@@ -42,14 +42,18 @@ class _Failure:
 
 
 def install() -> None:
-    """Take the targets that are ECS clusters away from MiniStack, which drops them."""
+    """Take the targets that MiniStack drops: ECS clusters and log groups."""
     others = _INVOKE.get()
 
     def invoke(
         target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
     ) -> None:
         metrics.count("Invocations", rule)
-        if ":ecs:" not in target.get("Arn", ""):
+        arn = target.get("Arn", "")
+        if ":logs:" in arn:
+            log_target.put(arn, view or _VIEW.get()(event))
+            return
+        if ":ecs:" not in arn:
             others(target, event, rule, view)
             return
         from ministack.core.concurrency import spawn_background

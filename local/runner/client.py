@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from local.ecs.containers import CannotPullError
 from local.location import Directory, endpoint
-from local.runner import commands, images
+from local.runner import commands, images, usage
 from local.runner.engine import Engine
 from local.runner.processes import ProcessContainer
 from local.symbols import Symbol
@@ -18,6 +18,8 @@ _GET_CLIENT: Final = Symbol("services.ecs", "_get_docker", ())
 SYMBOLS: Final = (_GET_CLIENT,)
 
 _log = logging.getLogger("local.runner")
+
+_NANOSECONDS: Final = 1_000_000_000
 
 
 class NotFoundError(Exception):
@@ -208,6 +210,22 @@ class Containers:
         if self._engine is None or not container_id:
             raise NotFoundError(container_id)
         return self._engine.client.containers.get(container_id)
+
+    def cpu_seconds(self, container_id: str) -> float | None:
+        """How much CPU time a container has used; None when that cannot be measured."""
+        if container_id in self._processes:
+            return usage.cpu_seconds(self._processes[container_id].pid)
+        if self._engine is None:
+            return None
+        import docker
+
+        try:
+            container = self._engine.client.containers.get(container_id)
+            stats = container.stats(stream=False, one_shot=True)
+        except docker.errors.APIError:
+            return None  # it has ended meanwhile
+        used: float = stats["cpu_stats"]["cpu_usage"]["total_usage"] / _NANOSECONDS
+        return used
 
     def list(self, **options: Any) -> list[Any]:
         """Return all of them."""

@@ -72,7 +72,9 @@ def find(reference: str, registry: str) -> Image | None:
         raise CannotPullError(f"{reference}: not found: manifest unknown to the registry")
     content = json.loads(manifest)
     if "config" not in content:
-        raise CannotPullError(f"{reference}: the manifest is no image but {content.get('mediaType')}")
+        raise CannotPullError(
+            f"{reference}: the manifest is no image but {content.get('mediaType')}"
+        )
     config = json.loads(_blob(name, content["config"]["digest"], reference))
     return Image(
         reference=reference,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from local.runner import memory
+from local.runner import usage
 from local.runner.commands import Command
 
 _POLL_SECONDS: Final = 0.05
@@ -47,7 +47,7 @@ class ProcessContainer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        limit = memory.in_bytes(arguments.get("mem_limit"))
+        limit = usage.in_bytes(arguments.get("mem_limit"))
         threading.Thread(target=self._wait_for_exit, daemon=True).start()
         if limit:
             threading.Thread(target=self._watch_memory, args=(limit,), daemon=True).start()
@@ -145,8 +145,8 @@ class ProcessContainer:
         self._finished.set()
 
     def _watch_memory(self, limit: int) -> None:
-        while not self._finished.wait(memory.INTERVAL_SECONDS):
-            if memory.of_group(self.pid) > limit:
+        while not self._finished.wait(usage.INTERVAL_SECONDS):
+            if usage.memory_bytes(self.pid) > limit:
                 self.out_of_memory = True
                 self.kill()
 

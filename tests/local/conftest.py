@@ -130,7 +130,11 @@ def image(aws: LocalAws, repository: str) -> str:
             "WorkingDir": "/opt/batch/code",
             "Labels": {"batch.host-python": host_python()},
         },
-        [registry_client.layer({"opt/batch/code/stage.py": STAGE, "opt/batch/code/health.py": HEALTH})],
+        [
+            registry_client.layer(
+                {"opt/batch/code/stage.py": STAGE, "opt/batch/code/health.py": HEALTH}
+            )
+        ],
     )
     return f"{aws.registry}/{repository}@{digest}"
 
