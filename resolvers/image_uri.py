@@ -39,7 +39,7 @@ class ImageUri(Resolver):  # type: ignore[misc]  # Sceptre ships no types
     def setup(self) -> None:
         """Let the stack that uses the image wait for the registry, whose hook pushes it."""
         if self.stack is not None:
-            self.stack.dependencies.append(_registry_of(self.stack))
+            self.stack.dependencies.append(f"{_registry_of(self.stack)}.yaml")
 
     def resolve(self) -> str:
         """Look the image up.

@@ -18,6 +18,7 @@ from batchkit.errors import UnknownRunError
 from batchkit.ledger import RunState
 from rich.console import Console
 from rich.table import Table
+from sceptre.exceptions import SceptreException
 
 from fargate_batch import project
 from fargate_batch.cli import reports, submission
@@ -214,6 +215,7 @@ def main() -> None:
     except NoProgressError as error:
         click.echo(str(error), err=True)
         sys.exit(NO_PROGRESS)
-    except (UserError, UnknownRunError) as error:
+    # Sceptre raises its own when a config cannot be read, and UserError is one of them.
+    except (SceptreException, UnknownRunError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)
