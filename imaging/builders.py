@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,26 +37,46 @@ class Builder(Protocol):
         """
 
 
+class Lead:
+    """Lets one go first and the others, all at once, after it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """The first to come goes at once; until one has succeeded they go one by one."""
+        with self._lock:
+            if not self._done:
+                yield
+                self._done = True
+                return
+        yield
+
+
 @dataclass(frozen=True)
 class WithEngine:
     """Builds by the stage's Dockerfile, in an engine."""
 
     access: Access
     engine: Engine
+    lead: Lead = field(default_factory=Lead)
 
     def make(self, job: Job, say: Say) -> None:
         """See `Builder`."""
         say("preparing layers")
         prepared = _prepared(job, targets.base())
-        name = f"{job.uri}:{job.tag}"
-        with cache.scratch() as context:
+        name, host = f"{job.uri}:{job.tag}", job.repository.host
+        # Engines do not know that two builds or pushes at once have layers in common, and make
+        # them twice; after the first has gone through, the others find them.
+        with cache.scratch() as context, self.lead.taken():
             _fill(context, job, prepared)
             say(f"building with {self.engine.name}")
             self.engine.build(context, name, _arguments(job))
-        host = job.repository.host
-        say(f"pushing to {host}")
-        tls = self.access.scheme(host) == "https"
-        self.engine.push(name, host, self.access.credentials, tls=tls)
+            say(f"pushing to {host}")
+            tls = self.access.scheme(host) == "https"
+            self.engine.push(name, host, self.access.credentials, tls=tls)
 
 
 @dataclass(frozen=True)
