@@ -1,0 +1,82 @@
+"""Every template as Sceptre itself renders it, offline and once a test session."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from fargate_batch import project
+from fargate_batch.names import StackPath
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings
+
+PROJECT = Path(__file__).parents[2]
+ENVIRONMENTS = project.environments(PROJECT)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One stack's template in one environment."""
+
+    environment: str
+    path: StackPath
+    body: str
+    template: dict[str, Any]
+
+    def properties(self, logical_id: str) -> dict[str, Any]:
+        properties: dict[str, Any] = self.template["Resources"][logical_id].get("Properties", {})
+        return properties
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The properties of all resources of a type, by logical id."""
+        return {
+            logical_id: resource.get("Properties", {})
+            for logical_id, resource in self.template["Resources"].items()
+            if resource["Type"] == kind
+        }
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.template.get("Outputs", {})
+        return outputs
+
+
+class Render(Protocol):
+    def __call__(self, environment: str, path: StackPath) -> Rendered: ...
+
+
+@cache
+def rendered(environment: str, path: StackPath) -> Rendered:
+    stacks = project.read_stacks(PROJECT, environment)
+    (stack,) = [stack for stack in stacks if stack.name == f"{environment}/{path}"]
+    body = stack.template.body.removeprefix("---\n")
+    return Rendered(environment, path, body, json.loads(body))
+
+
+@pytest.fixture(scope="session")
+def render() -> Render:
+    return rendered
+
+
+@cache
+def settings_of(environment: str) -> Settings:
+    return project.read_settings(PROJECT, environment)
+
+
+@pytest.fixture
+def settings(environment: str) -> Settings:
+    """The settings of the environment that the test is run for."""
+    return settings_of(environment)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for an environment runs in each; one that asks for a stack, for each."""
+    if "environment" in metafunc.fixturenames:
+        metafunc.parametrize("environment", ENVIRONMENTS, scope="session")
+    if "stack_path" in metafunc.fixturenames:
+        metafunc.parametrize("stack_path", list(StackPath), scope="session", ids=str)

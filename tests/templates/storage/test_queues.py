@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fargate_batch.names import Output, StackPath
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings
+
+    from tests.templates.conftest import Render, Rendered
+
+
+@pytest.fixture
+def queues(render: Render, environment: str) -> Rendered:
+    return render(environment, StackPath.QUEUES)
+
+
+def test_each_stage_has_a_queue_that_gives_up_after_three_attempts(
+    queues: Rendered, settings: Settings
+) -> None:
+    for stage in settings.stages:
+        redrive = queues.properties(f"{stage.logical_id}Queue")["RedrivePolicy"]
+        assert redrive == {
+            "deadLetterTargetArn": {
+                "Fn::GetAtt": [f"{stage.logical_id}DeadLetterQueue", "Arn"]
+            },
+            "maxReceiveCount": 3,
+        }
+
+
+def test_dead_letter_queue_takes_from_its_own_queue_only(
+    queues: Rendered, settings: Settings
+) -> None:
+    for stage in settings.stages:
+        dead_letters = queues.properties(f"{stage.logical_id}DeadLetterQueue")
+        (source,) = dead_letters["RedriveAllowPolicy"]["sourceQueueArns"]
+        name = queues.properties(f"{stage.logical_id}Queue")["QueueName"]["Fn::Sub"]
+        assert source["Fn::Sub"].endswith(":" + name)
+
+
+def test_a_message_is_hidden_for_as_long_as_an_attempt_may_take(
+    queues: Rendered, settings: Settings
+) -> None:
+    for stage in settings.stages:
+        queue = queues.properties(f"{stage.logical_id}Queue")
+        assert queue["VisibilityTimeout"] == stage.attempt_seconds
+
+
+def test_dead_letters_outlive_the_messages_they_were(queues: Rendered, settings: Settings) -> None:
+    for stage in settings.stages:
+        queue = queues.properties(f"{stage.logical_id}Queue")
+        dead_letters = queues.properties(f"{stage.logical_id}DeadLetterQueue")
+        assert dead_letters["MessageRetentionPeriod"] >= queue["MessageRetentionPeriod"]
+
+
+def test_messages_are_encrypted_with_the_environments_key(queues: Rendered) -> None:
+    for queue in queues.of_type("AWS::SQS::Queue").values():
+        assert queue["KmsMasterKeyId"] == {"Ref": Output.KEY_ARN}
+
+
+def test_only_the_stages_own_rule_sends(
+    queues: Rendered, render: Render, settings: Settings
+) -> None:
+    pipeline = render(queues.environment, StackPath.PIPELINE)
+    for stage in settings.stages:
+        rule = pipeline.properties(f"{stage.logical_id}Rule")["Name"]["Fn::Sub"]
+        for kind in ("Queue", "DeadLetterQueue"):
+            policy = queues.properties(f"{stage.logical_id}{kind}Policy")["PolicyDocument"]
+            allow, deny = policy["Statement"]
+            assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+            source = allow["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"]
+            assert source.endswith(f":rule/{rule}")
+            assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_alarm_topic_is_encrypted_and_takes_this_environments_alarms(queues: Rendered) -> None:
+    assert queues.properties("AlarmTopic")["KmsMasterKeyId"] == {"Ref": Output.KEY_ARN}
+    allow, deny = queues.properties("AlarmTopicPolicy")["PolicyDocument"]["Statement"]
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    alarms = allow["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+    assert alarms.endswith(":alarm:fargate-batch-*-${EnvironmentSuffix}")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_somebody_is_written_to_when_the_settings_name_them(
+    queues: Rendered, settings: Settings
+) -> None:
+    subscriptions = queues.of_type("AWS::SNS::Subscription").values()
+    addresses = [subscription["Endpoint"] for subscription in subscriptions]
+    assert addresses == ([] if settings.alarms.email is None else [settings.alarms.email])
