@@ -95,7 +95,13 @@ class Storage:
             ObjectGoneError: there is no such object or version.
         """
         try:
-            self.client.copy(_address(bucket, key, version_id), self.output_bucket, target)
+            # Its tags stay behind: reading them would take one more permission.
+            self.client.copy(
+                _address(bucket, key, version_id),
+                self.output_bucket,
+                target,
+                ExtraArgs={"TaggingDirective": "REPLACE"},
+            )
         except ClientError as error:
             raise _translated(error, bucket, key, version_id) from error
 

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from batchkit.errors import ObjectConflictError, ObjectGoneError
+from batchkit.storage import Storage, to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.images.conftest import Place
+
+
+@pytest.fixture
+def storage(place: Place) -> Storage:
+    return place.context("data-ingestion").storage
+
+
+def test_an_object_is_written_once(storage: Storage, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    assert storage.put_once("a", b"one", "text/plain")
+    assert not storage.put_once("a", b"one", "text/plain")
+    assert not storage.put_file_once("a", path, "text/plain")
+    with pytest.raises(ObjectConflictError, match="other bytes"):
+        storage.put_once("a", b"two", "text/plain")
+    path.write_bytes(b"two")
+    with pytest.raises(ObjectConflictError, match="other bytes"):
+        storage.put_file_once("a", path, "text/plain")
+    assert storage.put_file_once("b", path, "text/plain")
+    assert storage.read_output("a") == b"one"
+    assert storage.read_output("b") == b"two"
+
+
+def test_a_version_is_read_though_there_is_a_newer_one(storage: Storage, place: Place) -> None:
+    first = place.upload("k", b"first")
+    place.upload("k", b"second")
+    assert storage.read(place.input_bucket, "k", first.version_id) == b"first"
+    assert storage.read(place.input_bucket, "k") == b"second"
+    storage.copy_to_output(place.input_bucket, "k", first.version_id, "copy")
+    assert storage.read_output("copy") == b"first"
+    assert storage.describe(place.input_bucket, "k", first.version_id).size == 5
+
+
+def test_what_is_gone_is_named(storage: Storage, place: Place) -> None:
+    event = place.upload("k", b"first")
+    s3 = place.session.client("s3")
+    with pytest.raises(ObjectGoneError, match=r"s3://.*/missing does not exist\."):
+        storage.read(place.input_bucket, "missing")
+    with pytest.raises(ObjectGoneError):
+        storage.describe(place.input_bucket, "missing")
+    s3.delete_object(Bucket=place.input_bucket, Key="k")
+    with pytest.raises(ObjectGoneError):
+        storage.read(place.input_bucket, "k")
+    assert storage.read(place.input_bucket, "k", event.version_id) == b"first"
+    s3.delete_object(Bucket=place.input_bucket, Key="k", VersionId=str(event.version_id))
+    with pytest.raises(ObjectGoneError, match=f"in version {event.version_id}"):
+        storage.read(place.input_bucket, "k", event.version_id)
+    with pytest.raises(ObjectGoneError):
+        storage.copy_to_output(place.input_bucket, "k", event.version_id, "copy")
+
+
+def test_json_has_no_value_that_json_lacks() -> None:
+    assert to_json({"é": 1}) == '{\n  "é": 1\n}\n'.encode()
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(float("nan"))

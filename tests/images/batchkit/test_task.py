@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from batchkit.claims import Claim, claim_key
+from batchkit.errors import Rejected
+from batchkit.events import S3Event
+from batchkit.ledger import RunState
+from batchkit.task import Busy, CurrentWork, Worked, perform
+
+if TYPE_CHECKING:
+    from batchkit.stage import Context
+
+    from tests.images.conftest import Place
+
+STAGE = "data-ingestion"
+
+
+@pytest.fixture
+def event(place: Place) -> S3Event:
+    return S3Event(place.input_bucket, "positions/a.csv", "v1")
+
+
+def nothing(_event: S3Event, _context: Context) -> None:
+    pass
+
+
+def test_the_same_event_twice_is_worked_once(place: Place, event: S3Event) -> None:
+    runs: list[str] = []
+
+    def handler(_event: S3Event, context: Context) -> None:
+        runs.append(context.run_id)
+
+    for _ in range(2):
+        assert perform(event, place.context(STAGE), handler) == Worked()
+    assert runs == [place.run_id(event)]
+
+
+def test_an_event_of_the_output_bucket_belongs_to_the_run_in_its_key(place: Place) -> None:
+    seen: list[str] = []
+    perform(
+        S3Event(place.output_bucket, "runs/r1/shards/00000.parquet"),
+        place.context(STAGE),
+        lambda _event, context: seen.append(context.run_id),
+    )
+    assert seen == ["r1"]
+
+
+def test_work_in_other_hands_is_left_alone(place: Place, event: S3Event) -> None:
+    place.claims.acquire(STAGE, event, "run")
+    outcome = perform(event, place.context(STAGE), lambda *_: pytest.fail("worked"))
+    assert isinstance(outcome, Busy)
+    assert 0 < outcome.until - time.time() <= 60
+
+
+def test_a_failure_frees_the_claim_and_is_raised(place: Place, event: S3Event) -> None:
+    def fails(_event: S3Event, _context: Context) -> None:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        perform(event, place.context(STAGE), fails)
+    assert place.claims.find(claim_key(STAGE, event))["reason"] == "RuntimeError: no memory"
+    assert perform(event, place.context(STAGE), nothing) == Worked()
+    assert place.claims.find(claim_key(STAGE, event))["attempts"] == 2
+
+
+def test_a_rejected_input_is_an_outcome_with_a_record_and_a_file(
+    place: Place, event: S3Event
+) -> None:
+    def rejects(_event: S3Event, _context: Context) -> None:
+        raise Rejected("The file is empty.")
+
+    assert perform(event, place.context(STAGE), rejects) == Worked()
+    run = place.run_id(event)
+    record = place.ledger.get(run)
+    assert (record["state"], record["reason"]) == ("rejected", "The file is empty.")
+    written = place.read_json(f"runs/{run}/rejected.json")
+    assert written["reason"] == "The file is empty."
+    assert written["stage"] == STAGE
+    assert written["input"] == {
+        "bucket": event.bucket,
+        "key": "positions/a.csv",
+        "version_id": "v1",
+    }
+    assert place.claims.find(claim_key(STAGE, event))["state"] == "done"
+
+
+def test_a_reported_run_is_not_rejected_any_more(place: Place) -> None:
+    place.ledger.begin("r1", S3Event("b", "k"))
+    place.ledger.advance("r1", RunState.REPORTED)
+
+    def rejects(_event: S3Event, _context: Context) -> None:
+        raise Rejected("late")
+
+    event = S3Event(place.output_bucket, "runs/r1/shards/00000.parquet")
+    perform(event, place.context(STAGE), rejects)
+    assert place.ledger.get("r1")["state"] == "reported"
+    assert place.keys() == []
+
+
+def test_a_stalled_owner_does_not_complete_what_another_took_over(
+    place: Place, event: S3Event
+) -> None:
+    context = place.context(STAGE)
+
+    def stalls(_event: S3Event, _context: Context) -> None:
+        later = replace(context.claims, clock=lambda: time.time() + 1000)
+        assert isinstance(later.acquire(STAGE, event, "run"), Claim)
+
+    assert perform(event, context, stalls) == Worked()
+    item = place.claims.find(claim_key(STAGE, event))
+    assert (item["state"], item["attempts"]) == ("claimed", 2)
+
+
+def test_the_lease_is_renewed_while_the_work_lasts(place: Place, event: S3Event) -> None:
+    context = place.context(STAGE)
+    context = replace(context, claims=replace(context.claims, lease_seconds=0.4))
+    beats: list[int] = []
+
+    def slow(_event: S3Event, _context: Context) -> None:
+        time.sleep(1.0)
+        assert not isinstance(place.claims.acquire(STAGE, event, "run"), Claim)
+
+    assert perform(event, context, slow, beats=(lambda: beats.append(1),)) == Worked()
+    assert len(beats) >= 3
+    assert place.claims.find(claim_key(STAGE, event))["state"] == "done"
+
+
+def test_what_is_in_hand_can_be_given_back(place: Place, event: S3Event) -> None:
+    current = CurrentWork()
+
+    def interrupted(_event: S3Event, _context: Context) -> None:
+        current.give_back("stopped")
+        assert place.claims.find(claim_key(STAGE, event))["state"] == "failed"
+
+    perform(event, place.context(STAGE), interrupted, current=current)
+    current.give_back("nothing is in hand any more")
+    assert place.claims.find(claim_key(STAGE, event))["reason"] == "stopped"
