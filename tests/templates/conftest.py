@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
 from fargate_batch import project
 from fargate_batch.names import StackPath
 
 if TYPE_CHECKING:
+    from sceptre.stack import Stack
+
     from fargate_batch.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -51,10 +54,13 @@ class Render(Protocol):
 
 
 @cache
+def stacks_of(environment: str) -> dict[str, Stack]:
+    return {stack.name: stack for stack in project.read_stacks(PROJECT, environment)}
+
+
+@cache
 def rendered(environment: str, path: StackPath) -> Rendered:
-    stacks = project.read_stacks(PROJECT, environment)
-    (stack,) = [stack for stack in stacks if stack.name == f"{environment}/{path}"]
-    body = stack.template.body.removeprefix("---\n")
+    body = stacks_of(environment)[f"{environment}/{path}"].template.body.removeprefix("---\n")
     return Rendered(environment, path, body, json.loads(body))
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -50,8 +50,6 @@ def test_each_stage_logs_for_thirty_days_encrypted(cluster: Rendered, settings: 
 def test_what_container_insights_writes_goes_with_the_stack(cluster: Rendered) -> None:
     name = cluster.properties("Cluster")["ClusterName"]["Fn::Sub"]
     group = cluster.properties("InsightsLogGroup")
-    assert group["LogGroupName"] == {
-        "Fn::Sub": f"/aws/ecs/containerinsights/{name}/performance"
-    }
+    assert group["LogGroupName"] == {"Fn::Sub": f"/aws/ecs/containerinsights/{name}/performance"}
     # Otherwise the service would make the group first, and the stack's creation would fail.
     assert cluster.template["Resources"]["Cluster"]["DependsOn"] == "InsightsLogGroup"

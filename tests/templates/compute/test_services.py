@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.names import Output, StackPath, StageOutput
 from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -125,7 +126,7 @@ def test_the_first_message_starts_the_first_task(services: Rendered, settings: S
         assert steps[0]["MetricIntervalLowerBound"] == 0
         assert all(step["ScalingAdjustment"] >= 1 for step in steps)
         # Application Auto Scaling refuses steps with a gap, and a last one with an end.
-        for one, following in zip(steps, steps[1:], strict=False):
+        for one, following in itertools.pairwise(steps):
             assert one["MetricIntervalUpperBound"] == following["MetricIntervalLowerBound"]
         assert "MetricIntervalUpperBound" not in steps[-1]
 

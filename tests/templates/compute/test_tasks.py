@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit.variables import Variable
+
 from fargate_batch.names import Output, StackPath, StageOutput
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -106,9 +106,7 @@ def test_log_goes_to_the_stages_own_group(tasks: Rendered, settings: Settings) -
     for stage in settings.stages:
         log = container(tasks, stage)["LogConfiguration"]
         assert log["LogDriver"] == "awslogs"
-        assert log["Options"]["awslogs-group"] == {
-            "Ref": StageOutput.LOG_GROUP_NAME.of(stage.name)
-        }
+        assert log["Options"]["awslogs-group"] == {"Ref": StageOutput.LOG_GROUP_NAME.of(stage.name)}
 
 
 def test_container_learns_where_everything_is(tasks: Rendered, settings: Settings) -> None:

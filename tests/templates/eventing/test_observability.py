@@ -4,11 +4,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.names import Output, StackPath, StageOutput
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 

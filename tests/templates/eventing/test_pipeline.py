@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit.variables import Variable
+
 from fargate_batch.names import Output, StackPath, StageOutput
 from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage
-
     from tests.templates.conftest import Render, Rendered
 
 

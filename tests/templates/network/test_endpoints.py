@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -54,9 +54,7 @@ def test_interfaces_answer_under_the_services_own_names(endpoints: Rendered) -> 
 def test_fargate_can_fetch_layers_through_the_gateway(endpoints: Rendered) -> None:
     statements = by_service(endpoints, "Gateway")["s3"]["PolicyDocument"]["Statement"]
     resources = [resource["Fn::Sub"] for one in statements for resource in one["Resource"]]
-    assert (
-        "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*" in resources
-    )
+    assert "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*" in resources
 
 
 @pytest.mark.parametrize("service", ["ecr.api", "logs", "sqs"])

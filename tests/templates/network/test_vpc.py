@@ -4,11 +4,11 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -32,11 +32,11 @@ def test_three_private_subnets_take_one_zone_each(vpc: Rendered) -> None:
 
 def test_subnets_lie_in_the_vpc_and_do_not_overlap(vpc: Rendered) -> None:
     whole = IPv4Network(vpc.properties("Vpc")["CidrBlock"])
-    parts = [IPv4Network(subnet["CidrBlock"]) for subnet in vpc.of_type("AWS::EC2::Subnet").values()]
+    parts = [
+        IPv4Network(subnet["CidrBlock"]) for subnet in vpc.of_type("AWS::EC2::Subnet").values()
+    ]
     assert all(part.subnet_of(whole) for part in parts)
-    assert not any(
-        one.overlaps(other) for one in parts for other in parts if one is not other
-    )
+    assert not any(one.overlaps(other) for one in parts for other in parts if one is not other)
 
 
 def test_two_subnets_have_room_for_a_rolling_update_at_the_peak(

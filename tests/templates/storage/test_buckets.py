@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 DATA = ["InputBucket", "OutputBucket"]

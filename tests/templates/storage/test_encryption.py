@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.names import StackPath
 
 if TYPE_CHECKING:

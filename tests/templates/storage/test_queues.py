@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 
@@ -22,9 +22,7 @@ def test_each_stage_has_a_queue_that_gives_up_after_three_attempts(
     for stage in settings.stages:
         redrive = queues.properties(f"{stage.logical_id}Queue")["RedrivePolicy"]
         assert redrive == {
-            "deadLetterTargetArn": {
-                "Fn::GetAtt": [f"{stage.logical_id}DeadLetterQueue", "Arn"]
-            },
+            "deadLetterTargetArn": {"Fn::GetAtt": [f"{stage.logical_id}DeadLetterQueue", "Arn"]},
             "maxReceiveCount": 3,
         }
 

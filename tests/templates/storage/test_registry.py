@@ -4,11 +4,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.names import StackPath, StageOutput
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
     from tests.templates.conftest import Render, Rendered
 
 
