@@ -19,7 +19,7 @@ from local.cloudformation import (
 )
 from local.ecs import containers as ecs_containers
 from local.ecs import credentials, exits, requests, state_changes, stopping
-from local.events import delivery, log_target, metrics
+from local.events import delivery, log_target, metrics, object_versions
 from local.runner import client, images
 from local.symbols import Symbol, check
 
@@ -44,6 +44,7 @@ _MODULES: Final = (
     log_target,
     metrics,
     network,
+    object_versions,
     registry,
     requests,
     rules,
@@ -93,5 +94,6 @@ def install(runner: Runner, port: int) -> None:
     state_changes.install()
     stopping.install()
     metrics.install()
+    object_versions.install()
     delivery.install()
     runner.install()
