@@ -6,47 +6,46 @@ typed values. Every template reads its settings through here and nowhere else.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from ipaddress import IPv4Network
 from math import ceil, log2
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from fargate_batch.catalogue import Dispatch, Model, Scaling, Source, Stage
 from fargate_batch.errors import UserError
-from fargate_batch.names import logical_id
+from fargate_batch.setting_problems import explain
 
-# Fargate's sizes: memory in MiB for each number of CPU units.
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
-FARGATE_MEMORY: Final[dict[int, range]] = {
-    256: range(512, 2048 + 1, 512),
-    512: range(1024, 4096 + 1, 1024),
-    1024: range(2048, 8192 + 1, 1024),
-    2048: range(4096, 16384 + 1, 1024),
-    4096: range(8192, 30720 + 1, 1024),
-    8192: range(16384, 61440 + 1, 4096),
-    16384: range(32768, 122880 + 1, 8192),
-}
+__all__ = [
+    "Alarms",
+    "Capacity",
+    "Dispatch",
+    "Endpoint",
+    "Network",
+    "Scaling",
+    "Settings",
+    "Source",
+    "Stage",
+    "Storage",
+    "load",
+]
 
 # CloudWatch Logs accepts these and no others.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 ZONES: Final = 3
 # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
 RESERVED_ADDRESSES: Final = 5
-
-
-class Dispatch(StrEnum):
-    """How a stage gets its work."""
-
-    TASK = "task"
-    QUEUE = "queue"
 
 
 class Endpoint(StrEnum):
@@ -70,78 +69,7 @@ REQUIRED_ENDPOINTS: Final = frozenset(
 )
 
 
-class Source(_Model):
-    """Which objects a stage listens to."""
-
-    bucket: Literal["input", "output"]
-    key_pattern: Annotated[str, Field(min_length=1)]
-    """An EventBridge wildcard, e.g. runs/*/shards/*.parquet."""
-
-
-KeyPattern = Annotated[str, Field(min_length=1, pattern=r"^[^/*?][^?]*$")]
-"""A key below a named prefix; `*` stands for any characters."""
-
-
-class Access(_Model):
-    """Which objects a stage's task role may touch; a stage sees nothing else."""
-
-    input: tuple[KeyPattern, ...] = ()
-    output: tuple[KeyPattern, ...] = ()
-
-
-class Scaling(_Model):
-    """The limits between which a stage's service scales."""
-
-    min_tasks: Annotated[int, Field(ge=0, le=1000)] = 0
-    max_tasks: Annotated[int, Field(ge=1, le=1000)]
-    """The most tasks at once; the subnets are checked to have room for all stages' tasks."""
-    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
-    cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Scaling:
-        if self.min_tasks > self.max_tasks:
-            raise ValueError(f"min_tasks ({self.min_tasks}) is above max_tasks ({self.max_tasks})")
-        return self
-
-
-class Stage(_Model):
-    """One row of the catalogue."""
-
-    name: Annotated[str, Field(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
-    cpu: int
-    """CPU units; 1024 are one vCPU."""
-    memory: int
-    """MiB."""
-    source: Source
-    dispatch: Dispatch = Dispatch.TASK
-    scaling: Scaling
-    reads: Access = Access()
-    writes: Access = Access()
-    attempt_seconds: Annotated[int, Field(ge=30, le=43200)] = 900
-    """How long one attempt may hold a message before another worker may take it."""
-    environment: dict[str, str] = Field(default_factory=dict)
-    """Further environment variables, which the stage's own documentation describes."""
-
-    @property
-    def logical_id(self) -> str:
-        """The stage's name inside CloudFormation, e.g. DataIngestion."""
-        return logical_id(self.name)
-
-    @model_validator(mode="after")
-    def _fargate_size(self) -> Stage:
-        sizes = FARGATE_MEMORY.get(self.cpu)
-        if sizes is None:
-            raise ValueError(f"cpu is {self.cpu}; Fargate has {sorted(FARGATE_MEMORY)}")
-        if self.memory not in sizes:
-            raise ValueError(
-                f"memory is {self.memory}; with cpu {self.cpu} Fargate has "
-                f"{sizes.start} to {sizes.stop - 1} MiB in steps of {sizes.step}"
-            )
-        return self
-
-
-class Network(_Model):
+class Network(Model):
     """The VPC's size and where its interface endpoints stand."""
 
     cidr: IPv4Network
@@ -169,7 +97,7 @@ class Network(_Model):
         return self
 
 
-class Capacity(_Model):
+class Capacity(Model):
     """How tasks are shared out between FARGATE and FARGATE_SPOT."""
 
     fargate_base: Annotated[int, Field(ge=0, le=1000)]
@@ -183,7 +111,7 @@ class Capacity(_Model):
         return self
 
 
-class Storage(_Model):
+class Storage(Model):
     """How long objects and queue messages live."""
 
     input_expiry_days: Annotated[int, Field(ge=1, le=3650)]
@@ -193,7 +121,7 @@ class Storage(_Model):
     message_retention_days: Annotated[int, Field(ge=1, le=14)] = 14
 
 
-class Alarms(_Model):
+class Alarms(Model):
     """When somebody is called."""
 
     task_failures: Annotated[int, Field(ge=1)] = 5
@@ -206,13 +134,29 @@ class Alarms(_Model):
     """Who is written to; ~ leaves the topic without a subscriber."""
 
 
-class Settings(_Model):
+def _folder_name(name: str) -> str:
+    # S3 and ECR names are lower-case, so the suffix is too, though CloudFormation would take more.
+    if not re.fullmatch("[a-z0-9]+", name):
+        raise ValueError(
+            f"the folder config/{name} gives the environment its name, which may hold lower-case "
+            "letters and digits only; rename the folder"
+        )
+    return name
+
+
+def _account_id(value: Any) -> Any:
+    # Without quotes YAML reads a number, and one that begins with 0 in another base.
+    if value is not None and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+        raise ValueError('an account id is twelve digits in quotes, e.g. "123456789012"')
+    return value
+
+
+class Settings(Model):
     """Everything that a template may ask about its environment."""
 
     project: Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=20)]
-    # S3 and ECR names are lower-case, so the suffix is too, though CloudFormation would take more.
-    environment: Annotated[str, Field(pattern="^[a-z0-9]+$", max_length=12)]
-    account_id: Annotated[str, Field(pattern="^[0-9]{12}$")] | None = None
+    environment: Annotated[str, Field(max_length=12), AfterValidator(_folder_name)]
+    account_id: Annotated[str, BeforeValidator(_account_id)] | None = None
     allow_destruction: bool
     base_image: str
     network: Network
@@ -312,31 +256,4 @@ def load(user_data: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UserError(_explain(error, environment, list(catalogue), overrides)) from error
-
-
-_SHARED_FIELDS: Final = ("project", "base_image", "stages")
-
-
-def _explain(
-    error: ValidationError, environment: str, stages: list[str], overrides: dict[str, Any]
-) -> str:
-    lines = []
-    for problem in error.errors():
-        location = [str(part) for part in problem["loc"]]
-        file = f"config/{environment}/config.yaml"
-        if location and location[0] in _SHARED_FIELDS:
-            file = "config/config.yaml"
-        if location[:1] == ["stages"] and len(location) > 1:
-            name = stages[int(location[1])]
-            if len(location) > 2 and location[2] in (overrides.get(name) or {}):
-                file = f"config/{environment}/config.yaml"
-                location = ["stage_settings", name, *location[2:]]
-            else:
-                location = ["stages", name, *location[2:]]
-        given = problem.get("input")
-        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-        field = ".".join(["sceptre_user_data", *location])
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{file}: {field}: {message}{shown}")
-    return "\n".join(lines)
+        raise UserError(explain(error, environment, list(catalogue), overrides)) from error
