@@ -240,20 +240,31 @@ def load(user_data: dict[str, Any]) -> Settings:
         UserError: a value is missing, unknown or out of range; the message names file and field.
     """
     values = dict(user_data)
-    catalogue = values.pop("stages", None) or {}
-    overrides = values.pop("stage_settings", None) or {}
     environment = str(values.get("environment", "<environment>"))
+    catalogue = _rows(values.pop("stages", None), "config/config.yaml: sceptre_user_data.stages")
+    here = f"config/{environment}/config.yaml: sceptre_user_data.stage_settings"
+    overrides = _rows(values.pop("stage_settings", None), here)
     unknown = sorted(set(overrides) - set(catalogue))
     if unknown:
         raise UserError(
-            f"config/{environment}/config.yaml: stage_settings names {', '.join(unknown)}; "
+            f"{here}: there is no stage {', '.join(unknown)}; "
             f"the catalogue in config/config.yaml has {', '.join(catalogue)}."
         )
     values["stages"] = [
-        {"name": name, **(row or {}), **(overrides.get(name) or {})}
-        for name, row in catalogue.items()
+        {**row, **overrides.get(name, {}), "name": name} for name, row in catalogue.items()
     ]
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, environment, list(catalogue), overrides)) from error
+
+
+def _rows(value: Any, place: str) -> dict[str, dict[str, Any]]:
+    """A mapping of stage names to their fields; nothing at all is an empty one."""
+    if not isinstance(value or {}, dict):
+        raise UserError(f"{place}: must map each stage's name to its settings.")
+    rows = dict(value or {})
+    for name, row in rows.items():
+        if not isinstance(row or {}, dict):
+            raise UserError(f"{place}.{name}: must hold the stage's settings, not {row!r}.")
+    return {str(name): dict(row or {}) for name, row in rows.items()}
