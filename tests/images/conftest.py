@@ -43,6 +43,7 @@ class Place:
     name: str
     queue_url: str = ""
     options: dict[str, str] = field(default_factory=dict)
+    _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict)
 
     @property
     def input_bucket(self) -> str:
@@ -99,18 +100,22 @@ class Place:
 
     def context(self, stage: str) -> Context:
         variables = self.variables(stage)
-        return connect(
-            TaskEnvironment(
-                stage=stage,
-                environment="test",
-                region=REGION,
-                input_bucket=self.input_bucket,
-                output_bucket=self.output_bucket,
-                ledger_table=self.table,
-                queue_url=self.queue_url,
-                options=variables,
+        # Making clients takes longer than anything else here, so they are kept.
+        known = tuple(variables.values())
+        if known not in self._contexts:
+            self._contexts[known] = connect(
+                TaskEnvironment(
+                    stage=stage,
+                    environment="test",
+                    region=REGION,
+                    input_bucket=self.input_bucket,
+                    output_bucket=self.output_bucket,
+                    ledger_table=self.table,
+                    queue_url=self.queue_url,
+                    options=variables,
+                )
             )
-        )
+        return self._contexts[known]
 
     def upload(self, key: str, body: bytes) -> S3Event:
         """Put an object into the input bucket and return its event."""

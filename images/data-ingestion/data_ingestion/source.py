@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
+EMPTY: Final = "The file is empty."
 _BLOCK_BYTES: Final = 16 << 20
 _READ_BYTES: Final = 1 << 20
 _MAX_LINE_BYTES: Final = 1 << 20
@@ -117,7 +118,7 @@ def _csv(chunks: Iterator[bytes]) -> Iterator[pl.DataFrame]:
             # A blank line is no row, but it counts as a line.
             yield rows.filter(~pl.all_horizontal(pl.exclude(LINE).is_null()))
     if not columns:
-        raise Rejected("The file is empty.")
+        raise Rejected(EMPTY)
 
 
 def _header(line: bytes) -> list[str]:
@@ -157,6 +158,8 @@ def _parquet(event: S3Event, context: Context) -> Iterator[pl.DataFrame]:
     # Parquet is read from many places of the file, and polars cannot ask for one version of it;
     # so S3 makes a copy of that version, which nobody changes.
     storage = context.storage
+    if storage.describe(event.bucket, event.key, event.version_id).size == 0:
+        raise Rejected(EMPTY)
     target = RunKeys(context.run_id).input_copy
     storage.copy_to_output(event.bucket, event.key, event.version_id, target)
     endpoint = storage.client.meta.endpoint_url

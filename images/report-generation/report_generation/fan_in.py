@@ -60,12 +60,13 @@ def losses_by_book(figures: pl.DataFrame, scenarios: int) -> dict[str, list[Deci
     """
     rows = figures.filter(pl.col("measure") == Measure.PNL).sort("book", "scenario")
     losses: dict[str, list[Decimal]] = {}
+    # copy_negate, since the minus sign rounds to the 28 digits of the default context.
     for (book,), group in rows.group_by("book", maintain_order=True):
         if group["scenario"].to_list() != list(range(scenarios)):
             raise ObjectConflictError(
                 f"Book {book} has {group.height} P&L figures for {scenarios} scenarios."
             )
-        losses[str(book)] = [-value for value in group[VALUE_COLUMN]]
+        losses[str(book)] = [value.copy_negate() for value in group[VALUE_COLUMN]]
     return losses
 
 

@@ -80,3 +80,9 @@ def added(losses_by_book: Mapping[str, Sequence[Decimal]]) -> list[Decimal]:
     """Return the portfolio's loss in every scenario."""
     with localcontext(prec=_DIGITS):
         return [sum(column, Decimal(0)) for column in zip(*losses_by_book.values(), strict=True)]
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Return an exact sum."""
+    with localcontext(prec=_DIGITS):
+        return sum(amounts, Decimal(0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from report_generation.measures import added, component_es, tail
+from report_generation.measures import added, component_es, tail, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def summarize(
             "last": dates[-1],
             "sha256": manifest["scenarios"]["sha256"],
         },
-        "present_value": _amount(sum(present_values.values(), Decimal(0))),
+        "present_value": _amount(total(present_values.values())),
         "risk": [
             {
                 "level": float(portfolio.level),

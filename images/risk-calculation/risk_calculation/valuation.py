@@ -20,12 +20,12 @@ from risk_calculation import exact
 from risk_calculation.exposures import AMOUNT_SCALE, INSTRUMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from risk_calculation.exact import Floats
 
 _UNIT_SCALE: Final = SCALE - AMOUNT_SCALE
-_DECIMALS: Final = decimal.Context(prec=PRECISION, traps=[decimal.Inexact])
+_DECIMALS: Final = decimal.Context(prec=PRECISION, traps=[decimal.Rounded])
 _SCHEMA: Final[dict[str, Any]] = {
     "book": pl.String(),
     "measure": pl.String(),
@@ -132,15 +132,14 @@ def _table(
     measure: Measure,
     factor_id: str | None,
     scenarios: list[int] | None,
-    values: Iterable[int],
+    values: Sequence[int] | exact.Integers,
 ) -> pl.DataFrame:
-    try:
-        decimals = [decimal.Decimal(value).scaleb(-SCALE, _DECIMALS) for value in values]
-    except decimal.Inexact as error:
+    if any(abs(value) >= 10**PRECISION for value in values):
         raise OverflowError(
             f"A {measure} of the books {', '.join(sorted(set(books)))} reaches 10^"
             f"{PRECISION - SCALE}."
-        ) from error
+        )
+    decimals = [decimal.Decimal(value).scaleb(-SCALE, _DECIMALS) for value in values]
     return pl.DataFrame(
         {
             "book": books,

@@ -1,0 +1,70 @@
+"""Small market data and positions to build bad ones from."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from data_ingestion.market_data import MarketData
+from data_ingestion.scenarios import ScenarioSet, historical
+
+AS_OF = date(2026, 1, 30)
+GOOD = {
+    "position_id": "P1",
+    "as_of": "2026-01-30",
+    "book": "B1",
+    "counterparty": "C1",
+    "product_type": "EQUITY",
+    "risk_factor": "ACME",
+    "currency": "EUR",
+    "quantity": "100",
+    "price": "10.5",
+    "strike": "",
+    "maturity": "",
+    "currency2": "",
+}
+FORWARD = GOOD | {
+    "product_type": "FXFWD",
+    "risk_factor": "EURUSD",
+    "currency2": "USD",
+    "strike": "1.1",
+    "maturity": "2026-06-30",
+    "price": "",
+}
+
+
+def market_rows(days: int = 260) -> list[tuple[str, str, str, str, str]]:
+    """date, factor_id, factor_type, tenor, value: an equity, a gappy one, a currency, a rate."""
+    rows = []
+    for index in range(days):
+        day = (AS_OF - timedelta(days=days - 1 - index)).isoformat()
+        rows += [
+            (day, "ACME", "EQ", "", f"{100 + index % 7}"),
+            (day, "EURUSD", "FX", "", f"{1.1 + 0.01 * (index % 3):.2f}"),
+            (day, "EUR-OIS", "RATE", "1Y", f"{0.02 + 0.001 * (index % 5):.3f}"),
+        ]
+        if index != 3:
+            rows.append((day, "GAPPY", "EQ", "", "5"))
+    return rows
+
+
+def market_csv(rows: list[tuple[str, str, str, str, str]]) -> bytes:
+    lines = ["date,factor_id,factor_type,tenor,value", *(",".join(row) for row in rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def positions_csv(*rows: dict[str, str]) -> bytes:
+    return "\n".join([",".join(GOOD), *(",".join(row.values()) for row in rows), ""]).encode()
+
+
+@pytest.fixture(scope="session")
+def scenarios() -> ScenarioSet:
+    values = pl.DataFrame(
+        market_rows(), schema=["date", "factor_id", "factor_type", "tenor", "value"], orient="row"
+    ).with_columns(
+        pl.col("date").str.to_date(),
+        pl.col("tenor").replace("", None),
+        pl.col("value").cast(pl.Float64),
+    )
+    return historical(MarketData("market-data/x.csv", None, values), "USD")

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from batchkit.claims import claim_key
+from batchkit.runs import RunKeys
+
+from tests.images.data_ingestion.conftest import (
+    FORWARD,
+    GOOD,
+    market_csv,
+    market_rows,
+    positions_csv,
+)
+
+if TYPE_CHECKING:
+    from batchkit.events import S3Event
+
+    from tests.images.conftest import Place
+
+STAGE = "data-ingestion"
+MARKET = "market-data/2026-01-30.csv"
+
+
+def good_rows(count: int) -> list[dict[str, str]]:
+    return [GOOD | {"position_id": f"P{number}"} for number in range(count)]
+
+
+@pytest.fixture
+def market(place: Place) -> S3Event:
+    return place.upload(MARKET, market_csv(market_rows()))
+
+
+def ingested(place: Place, content: bytes, key: str = "positions/a.csv") -> RunKeys:
+    event = place.upload(key, content)
+    place.work(STAGE, event)
+    return RunKeys(place.run_id(event))
+
+
+def reason(place: Place, keys: RunKeys) -> str:
+    """Why the run was rejected; both records must say the same, and nothing was started."""
+    record = place.ledger.get(keys.run_id)
+    assert record["state"] == "rejected"
+    assert place.read_json(keys.rejected)["reason"] == record["reason"]
+    assert not place.keys(f"{keys.prefix}shards/")
+    return str(record["reason"])
+
+
+@pytest.mark.usefixtures("market")
+def test_a_file_becomes_shards_a_quarantine_and_a_manifest(place: Place) -> None:
+    place.options["SHARD_ROWS"] = "8"
+    bad = GOOD | {"position_id": "PX", "quantity": "many"}
+    rows = [*good_rows(10), bad, *(FORWARD | {"position_id": f"F{n}"} for n in range(9))]
+    keys = ingested(place, positions_csv(*rows))
+    manifest = place.read_json(keys.manifest)
+    assert (manifest["rows_in"], manifest["rows_refused"]) == (20, 1)
+    assert manifest["refused_by_rule"] == {"unreadable-quantity": 1}
+    assert [shard["rows"] for shard in manifest["shards"]] == [8, 8, 3]
+    assert manifest["scenarios"]["count"] == 259
+    assert manifest["market_data"]["key"] == MARKET
+    assert manifest["factors_without_history"] == {"GAPPY": 1}
+    shards = [place.read_frame(keys.shard(shard["name"])) for shard in manifest["shards"]]
+    ids = [row["position_id"] for row in rows if row is not bad]
+    assert pl.concat(shards)["position_id"].to_list() == ids
+    (refused,) = place.read_frame(keys.quarantine).rows(named=True)
+    assert (refused["line"], refused["position_id"]) == (12, "PX")
+    record = place.ledger.get(keys.run_id)
+    assert (record["state"], record["shards"], record["rows_in"]) == ("calculating", 3, 20)
+    assert record["stages"][STAGE]["seconds"] >= 0
+
+
+@pytest.mark.usefixtures("market")
+def test_csv_gzip_and_parquet_make_the_same_shards(place: Place) -> None:
+    content = positions_csv(*good_rows(5), FORWARD | {"position_id": "F"})
+    frame = pl.read_csv(content, try_parse_dates=True)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    files = {"a.csv": content, "a.csv.gz": gzip.compress(content), "a.parquet": buffer.getvalue()}
+    runs = [ingested(place, body, f"positions/{name}") for name, body in files.items()]
+    shards = {place.read(keys.shard("00000")) for keys in runs}
+    assert len(shards) == 1
+    assert len({place.read(keys.scenarios) for keys in runs}) == 1
+
+
+@pytest.mark.usefixtures("market")
+def test_everything_else_is_there_before_the_first_shard(place: Place) -> None:
+    written: list[str] = []
+    place.options["SHARD_ROWS"] = "2"
+    client = place.context(STAGE).storage.client
+    client.meta.events.register(
+        "before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"])
+    )
+    keys = ingested(place, positions_csv(*good_rows(5)))
+    of_run = [key for key in written if key.startswith(keys.prefix)]
+    assert of_run == [
+        keys.quarantine,
+        keys.scenarios,
+        keys.manifest,
+        *(keys.shard(f"0000{n}") for n in range(3)),
+    ]
+
+
+def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes(
+    place: Place, market: S3Event
+) -> None:
+    event = place.upload("positions/a.csv", positions_csv(*good_rows(5)))
+    place.work(STAGE, event)
+    keys = RunKeys(place.run_id(event))
+    before = {key: place.written(key).version_id for key in place.keys()}
+    lost = place.written(keys.shard("00000"))
+    place.session.client("s3").delete_object(
+        Bucket=place.output_bucket, Key=lost.key, VersionId=str(lost.version_id)
+    )
+    # New market data must not mix into a run that began with the old.
+    rows = [(*row[:4], "7") if row[1] == "ACME" else row for row in market_rows()]
+    assert place.upload(MARKET, market_csv(rows)).version_id != market.version_id
+    claim = claim_key(STAGE, event)
+    place.session.client("dynamodb").delete_item(TableName=place.table, Key={"id": {"S": claim}})
+    place.work(STAGE, event)
+    after = {key: place.written(key).version_id for key in place.keys()}
+    assert after.keys() == before.keys()
+    assert {key for key in after if after[key] != before[key]} == {lost.key}
+
+
+MINIMAL = "position_id,as_of,book,product_type,risk_factor,currency,quantity\n"
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"", "The file is empty."),
+        ("a.csv", MINIMAL.encode(), "a header and no positions"),
+        ("a.csv", b"x,y\n1,2\n", "lacks the columns"),
+        ("a.csv.gz", gzip.compress(positions_csv(*good_rows(50)))[:-30], "its gzip stream"),
+        ("a.csv.gz", b"", "The file is empty."),
+        ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
+        ("a.parquet", b"", "The file is empty."),
+        ("a.xlsx", b"PK", r"its name must end in \.csv, \.csv\.gz, \.parquet"),
+        ("a.csv", positions_csv(GOOD | {"as_of": "today"}), "No row has an as_of"),
+        (
+            "a.csv",
+            positions_csv(GOOD | {"as_of": "2026-01-29"}),
+            r"no market data for 2026-01-29.*Upload market-data/2026-01-29\.csv",
+        ),
+        (
+            "a.csv",
+            positions_csv(*good_rows(8), GOOD | {"position_id": "X", "risk_factor": "NOBODY"}),
+            r"1 of 9 rows were refused.*unknown-instrument \(1\).*GAPPY \(1 dates\)",
+        ),
+        (
+            "a.csv",
+            positions_csv(*(row | {"risk_factor": "NOBODY"} for row in good_rows(3))),
+            "3 of 3 rows were refused",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_rejected_with_its_reason(
+    place: Place, name: str, content: bytes, message: str
+) -> None:
+    keys = ingested(place, content, f"positions/{name}")
+    assert re.search(message, reason(place, keys))
+
+
+@pytest.mark.usefixtures("market")
+def test_parquet_with_other_columns_or_types_is_rejected(place: Place) -> None:
+    frame = pl.read_csv(positions_csv(*good_rows(3)), infer_schema=False)
+    for changed, message in (
+        (frame.drop("book"), "lacks the columns book"),
+        (frame.with_columns(pl.concat_list("quantity").alias("quantity")), "unexpected types"),
+    ):
+        buffer = io.BytesIO()
+        changed.write_parquet(buffer)
+        keys = ingested(place, buffer.getvalue(), "positions/a.parquet")
+        assert message in reason(place, keys)
+
+
+def test_market_data_that_lacks_the_date_is_said(place: Place) -> None:
+    rows = [row for row in market_rows() if row[0] != "2026-01-30"]
+    place.upload(MARKET, market_csv(rows))
+    keys = ingested(place, positions_csv(GOOD))
+    assert "has no values for 2026-01-30" in reason(place, keys)
+    assert "its last date before is 2026-01-29" in reason(place, keys)
+
+
+@pytest.mark.usefixtures("market")
+def test_refused_rows_up_to_the_allowed_share_do_not_stop_a_run(place: Place) -> None:
+    bad = GOOD | {"position_id": "X", "currency": ""}
+    keys = ingested(place, positions_csv(*good_rows(9), bad))
+    assert place.ledger.get(keys.run_id)["state"] == "calculating"
+    place.options["MAX_REFUSED_SHARE"] = "0.05"
+    keys = ingested(place, positions_csv(*good_rows(9), bad), "positions/b.csv")
+    assert "1 of 10 rows" in reason(place, keys)
+    assert place.read_frame(keys.quarantine).height == 1
+
+
+@pytest.mark.usefixtures("market")
+def test_a_deleted_object_is_recorded(place: Place) -> None:
+    event = place.upload("positions/a.csv", positions_csv(GOOD))
+    place.session.client("s3").delete_object(
+        Bucket=event.bucket, Key=event.key, VersionId=str(event.version_id)
+    )
+    place.work(STAGE, event)
+    assert "was deleted" in reason(place, RunKeys(place.run_id(event)))
+
+
+@pytest.mark.usefixtures("market")
+def test_an_overwritten_object_is_read_in_the_version_of_its_event(place: Place) -> None:
+    first = place.upload("positions/a.csv", positions_csv(*good_rows(3)))
+    second = place.upload("positions/a.csv", positions_csv(*good_rows(4)))
+    for event, rows in ((second, 4), (first, 3)):
+        place.work(STAGE, event)
+        assert place.ledger.get(place.run_id(event))["rows_in"] == rows
+
+
+def test_a_folders_placeholder_makes_no_run(place: Place) -> None:
+    place.work(STAGE, place.upload("positions/", b""))
+    assert list(place.ledger.all()) == []
+    assert place.keys() == []

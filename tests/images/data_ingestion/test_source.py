@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from batchkit.errors import Rejected
+from data_ingestion import source
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER = "position_id,as_of,book,product_type,risk_factor,currency,quantity"
+ROW = "P{0},2026-01-30,B,EQUITY,ACME,EUR,{0}"
+
+
+def read(*chunks: bytes) -> pl.DataFrame:
+    return pl.concat(list(source._csv(iter(chunks))))
+
+
+def text(*rows: str, end: str = "\n") -> bytes:
+    return (end.join([HEADER, *rows]) + end).encode()
+
+
+def test_every_line_is_a_row_and_keeps_its_number() -> None:
+    frame = read(text(ROW.format(1), "", "   ", ROW.format(2)))
+    assert frame["line"].to_list() == [2, 5]
+    assert frame["position_id"].to_list() == ["P1", "P2"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_quotes_blanks_and_a_byte_order_mark_do_not_matter(end: str) -> None:
+    quoted = ",".join(f'"{name}"' for name in HEADER.split(","))
+    row = ",".join(f' "{value}" ' for value in ROW.format(1).split(","))
+    content = b"\xef\xbb\xbf" + end.join([quoted, row]).encode()
+    assert read(content).drop("line").rows() == read(text(ROW.format(1))).drop("line").rows()
+
+
+def test_a_stray_quote_spoils_its_own_line_only() -> None:
+    frame = read(text('"P1,2026-01-30,B,EQUITY,ACME,EUR,1', ROW.format(2)))
+    assert frame["position_id"].to_list() == ["P1", "P2"]
+
+
+def test_fields_beyond_the_header_are_kept_apart() -> None:
+    frame = read(text(ROW.format(1) + ",more,and more", ROW.format(2)))
+    assert frame["_extra"].is_not_null().to_list() == [True, False]
+
+
+@given(st.data())
+def test_blocks_and_chunks_change_nothing(data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.sampled_from([ROW.format(7), "", "x", ROW.format(8)]), max_size=12))
+    content = text(*rows, ROW.format(9))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))
+    chunks = [
+        content[low:high] for low, high in zip([0, *cuts], [*cuts, len(content)], strict=True)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_BLOCK_BYTES", data.draw(st.integers(1, 400)))
+        assert read(*chunks).equals(read(content))
+
+
+def unpacked(content: bytes, size: int = 50) -> Iterator[bytes]:
+    return source._gunzipped(
+        content[start : start + size] for start in range(0, len(content), size)
+    )
+
+
+def test_gzip_of_several_members_is_one_stream() -> None:
+    content = gzip.compress(text(ROW.format(1))) + gzip.compress(ROW.format(2).encode())
+    assert b"".join(unpacked(content)) == text(ROW.format(1)) + ROW.format(2).encode()
+
+
+@pytest.mark.parametrize("keep", [5, 30, -1, -9])
+def test_a_gzip_stream_cut_off_is_rejected(keep: int) -> None:
+    with pytest.raises(Rejected, match="in the middle of its gzip stream"):
+        list(unpacked(gzip.compress(text(*map(ROW.format, range(50))))[:keep]))
+
+
+def test_what_is_no_gzip_is_rejected() -> None:
+    with pytest.raises(Rejected, match="is no gzip file"):
+        list(unpacked(text(ROW.format(1))))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "The file is empty."),
+        (b"\n", "lacks the columns position_id"),
+        (gzip.compress(b"x"), r"must end in .csv.gz"),
+        (HEADER.encode("utf-16"), "not UTF-8"),
+        ((HEADER.replace(",", ";") + "\n").encode(), "separated by commas"),
+        (b"a,b\n1,2\n", "lacks the columns position_id, as_of"),
+        ((HEADER + ",stike\n").encode(), "unknown columns: stike"),
+        ((HEADER + ",book\n").encode(), "columns book more than once"),
+    ],
+)
+def test_another_file_is_rejected_with_its_reason(content: bytes, message: str) -> None:
+    with pytest.raises(Rejected, match=message):
+        list(source._csv(iter([content] if content else [])))
+
+
+def test_a_line_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
+    read_so_far = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read_so_far
+        while True:
+            read_so_far += 1
+            yield b"x" * (1 << 18)
+
+    with pytest.raises(Rejected, match="longer than 1 MiB"):
+        list(source._csv(endless()))
+    assert read_so_far <= 5
+
+
+def test_bytes_that_are_not_utf8_stay_visible() -> None:
+    frame = read(text(ROW.format(1)).replace(b"ACME", b"ACM\xc9"))
+    assert frame["risk_factor"].to_list() == ["ACM\ufffd"]
