@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from local import alarms, clock, endpoints, gauges, registry, transport
+from local import alarms, clock, endpoints, gauges, transport
 from local.autoscaling import api as autoscaling_api
 from local.autoscaling import scaler, tracking
 from local.cloudformation import (
@@ -20,15 +20,20 @@ from local.cloudformation import (
 from local.ecs import containers as ecs_containers
 from local.ecs import credentials, exits, requests, state_changes, stopping
 from local.events import delivery, log_target, metrics, object_versions
+from local.registry import addresses, blobs
+from local.registry import images as registry_images
 from local.runner import client, images
 from local.symbols import Symbol, check
 
 if TYPE_CHECKING:
+    from local.location import Directory
     from local.runner.client import Runner
 
 _MODULES: Final = (
+    addresses,
     alarms,
     autoscaling_api,
+    blobs,
     client,
     clock,
     containers,
@@ -45,7 +50,7 @@ _MODULES: Final = (
     metrics,
     network,
     object_versions,
-    registry,
+    registry_images,
     requests,
     rules,
     scaler,
@@ -63,7 +68,7 @@ SYMBOLS: Final[tuple[Symbol, ...]] = tuple(
 )
 
 
-def install(runner: Runner, port: int) -> None:
+def install(runner: Runner, directory: Directory, port: int) -> None:
     """Extend MiniStack, once in a process.
 
     Raises:
@@ -71,7 +76,9 @@ def install(runner: Runner, port: int) -> None:
     """
     check(SYMBOLS)
     transport.install()
-    registry.install(port)
+    addresses.install(port)
+    blobs.install(directory.blobs)
+    registry_images.install()
     endpoints.install()
     alarms.install()
     autoscaling_api.install()

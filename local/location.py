@@ -55,8 +55,8 @@ class Directory:
 
 
 def default_directory() -> Directory:
-    """`.local` in the project."""
-    return Directory(_PROJECT / ".local")
+    """LOCAL_AWS_DIRECTORY, else `.local` in the project."""
+    return Directory(Path(os.environ.get("LOCAL_AWS_DIRECTORY") or _PROJECT / ".local").resolve())
 
 
 def default_port() -> int:

@@ -13,12 +13,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Final
 
-from local.location import DEFAULT_REGION, Directory, Running, endpoint
+from local.location import DEFAULT_REGION, Directory, Running, default_directory, endpoint
 
 _START_SECONDS: Final = 30
-_STOP_SECONDS: Final = 60
+_STOP_SECONDS: Final = 30
+_KILL_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05
 _LOG_LINES: Final = 15
 
@@ -52,8 +54,17 @@ def start(
     persist: bool,
     region: str = DEFAULT_REGION,
     use_engine: bool = True,
+    with_parent: bool = False,
 ) -> Running:
     """Start a server in the background and wait until it answers.
+
+    Args:
+        directory: where it keeps its files.
+        port: where it listens.
+        persist: whether it begins with the state of the last one, and saves its own.
+        region: of requests that name none.
+        use_engine: whether tasks may run as containers where an engine answers.
+        with_parent: whether it ends when this process does.
 
     Raises:
         LocalAwsError: the port is taken, or the server ends before it answers.
@@ -74,6 +85,7 @@ def start(
     ]
     command += ["--persist"] if persist else []
     command += [] if use_engine else ["--no-engine"]
+    command += ["--with-parent"] if with_parent else []
     with directory.log.open("wb") as log:
         server = subprocess.Popen(
             command,
@@ -81,7 +93,7 @@ def start(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=directory.path,
-            env={**os.environ, "PYTHONPATH": _import_path()},
+            env=_environment(),
             start_new_session=True,
         )
     deadline = time.monotonic() + _START_SECONDS
@@ -103,31 +115,50 @@ def stop(directory: Directory) -> bool:
     """Stop the server and wait until it has; False when none runs.
 
     Raises:
-        LocalAwsError: it does not end.
+        LocalAwsError: it did not end by itself and was killed, so its state is that of its start;
+            or it cannot be killed.
     """
     running = find(directory)
     if running is None:
         return False
+    _signal(running, signal.SIGTERM)
+    if _ends_within(directory, _STOP_SECONDS):
+        return True
+    _signal(running, signal.SIGKILL)
+    if _ends_within(directory, _KILL_SECONDS):
+        raise LocalAwsError(
+            f"The local AWS (process {running.pid}) did not end within {_STOP_SECONDS} s and was "
+            f"killed; what changed since its start is lost. {directory.log} says what it did."
+        )
+    raise LocalAwsError(f"The local AWS (process {running.pid}) cannot be killed.")
+
+
+def _signal(running: Running, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
+        os.kill(running.pid, number)
+
+
+def _ends_within(directory: Directory, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while find(directory) is not None:
         if time.monotonic() > deadline:
-            raise LocalAwsError(
-                f"The local AWS (process {running.pid}) did not end within {_STOP_SECONDS} s; "
-                f"{directory.log} says what it does."
-            )
+            return False
         time.sleep(_POLL_SECONDS)
     return True
 
 
-def _import_path() -> str:
-    """The server runs in its own directory, from where this package may not be found."""
-    from pathlib import Path
-
+def _environment() -> dict[str, str]:
     project = str(Path(__file__).resolve().parent.parent)
     inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([project, inherited] if inherited else [project])
+    environment = {
+        **os.environ,
+        # The server runs in its own directory, from where this package may not be found.
+        "PYTHONPATH": os.pathsep.join([project, inherited] if inherited else [project]),
+    }
+    if environment.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Without compiled modules every start would take three seconds more.
+        environment["PYTHONPYCACHEPREFIX"] = str(default_directory().path / "bytecode")
+    return environment
 
 
 def _is_taken(port: int) -> bool:

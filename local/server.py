@@ -9,12 +9,15 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import IO, Final
 
 from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running
 
 _KEEP_ALIVE_SECONDS: Final = 75
+_PARENT_SECONDS: Final = 1.0
 
 _log = logging.getLogger("local")
 
@@ -27,7 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--region", default=DEFAULT_REGION)
     parser.add_argument("--persist", action="store_true")
     parser.add_argument("--no-engine", action="store_true")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent does")
     options = parser.parse_args(arguments)
+    if options.with_parent:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     directory = Directory(options.directory.resolve())
     directory.path.mkdir(parents=True, exist_ok=True)
     lock = _lock(directory)
@@ -35,8 +41,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"A local AWS runs in {directory.path} already.", file=sys.stderr)
         return 1
     _configure(directory, options.port, options.region, persist=options.persist)
-    serve(directory, options.port, lock, use_engine=not options.no_engine)
+    serve(
+        directory,
+        options.port,
+        lock,
+        use_engine=not options.no_engine,
+        persist=options.persist,
+    )
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """A test run that was killed must not leave its server behind."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _lock(directory: Directory) -> IO[str] | None:
@@ -59,9 +78,9 @@ def _configure(directory: Directory, port: int, region: str, *, persist: bool) -
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "MINISTACK_REGION": region,
             "PERSIST_STATE": "1" if persist else "0",
-            "S3_PERSIST": "1" if persist else "0",
             "STATE_DIR": str(directory.state),
-            "S3_DATA_DIR": str(directory.state / "s3"),
+            # Objects are saved by local.persistence, with all their versions.
+            "S3_PERSIST": "0",
             # Services that nobody here uses, and that cost most of the start.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
@@ -72,12 +91,14 @@ def _configure(directory: Directory, port: int, region: str, *, persist: bool) -
         os.environ.pop(name, None)
 
 
-def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -> None:
+def serve(
+    directory: Directory, port: int, lock: IO[str], *, use_engine: bool, persist: bool
+) -> None:
     """Serve on 127.0.0.1, and on the engine's bridge when containers have to reach it."""
     # After _configure, since importing them imports MiniStack.
     from ministack.app import app
 
-    from local import extensions
+    from local import extensions, persistence
     from local.clock import Clock
     from local.runner import client, engine
 
@@ -86,7 +107,9 @@ def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -
     os.environ["DOCKER_HOST"] = found.url if found else f"unix://{directory.path}/no-engine.sock"
     client.clear(directory.tasks)
     runner = client.Runner(found, directory, port)
-    extensions.install(runner, port)
+    extensions.install(runner, directory, port)
+    if persist:
+        persistence.load(directory.state)
     addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
     lock.write(Running(os.getpid(), port, runner.description).to_json())
     lock.flush()
@@ -98,6 +121,8 @@ def serve(directory: Directory, port: int, lock: IO[str], *, use_engine: bool) -
     finally:
         clock.stop()
         runner.close()
+        if persist:
+            persistence.save(directory.state)
 
 
 async def _serve(app: object, bind: list[str]) -> None:

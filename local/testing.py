@@ -59,7 +59,12 @@ def local_aws(
     with tempfile.TemporaryDirectory(prefix="local-aws-", ignore_cleanup_errors=True) as temporary:
         place = Directory((directory or Path(temporary)).resolve())
         running = process.start(
-            place, free_port(), persist=persist, region=region, use_engine=use_engine
+            place,
+            free_port(),
+            persist=persist,
+            region=region,
+            use_engine=use_engine,
+            with_parent=True,
         )
         try:
             yield LocalAws(running, place, region)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ SYMBOLS: Final = (_GET_CLIENT,)
 _log = logging.getLogger("local.runner")
 
 _NANOSECONDS: Final = 1_000_000_000
+_KEPT_SECONDS: Final = 60
+"""For so long a container that has ended can be inspected and its output read."""
 
 
 class NotFoundError(Exception):
@@ -196,8 +200,16 @@ class Containers:
         command = commands.build(image, root, directory, arguments)
         container = ProcessContainer(command, directory, arguments)
         self._processes[container.id] = container
+        threading.Thread(target=self._forget, args=(container,), daemon=True).start()
         _log.info("%s runs as process %d in %s", arguments["name"], container.pid, directory)
         return container
+
+    def _forget(self, container: ProcessContainer) -> None:
+        """Nobody removes a container that ended by itself, so its directory goes after a while."""
+        container.wait()
+        time.sleep(_KEPT_SECONDS)
+        container.remove()
+        self._processes.pop(container.id, None)
 
     def get(self, container_id: str) -> Any:
         """Return a container.

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import threading
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,6 @@ class Image:
     """The runtime configuration: Env, Entrypoint, Cmd, WorkingDir, User, Labels ..."""
     layers: tuple[str, ...]
     repository: str
-    entries: dict[str, Any] = field(default_factory=dict)
 
     @property
     def host_python(self) -> str | None:
@@ -93,13 +92,15 @@ def _blob(repository: str, digest: str, reference: str) -> bytes:
 
 
 def unpack(image: Image, images: Path) -> Path:
-    """Return the directory that holds the image's files, unpacking them at the first call.
+    """Return the directory that holds the image's files, made at the first call.
+
+    Each layer is unpacked once, and images share its files through hard links.
 
     Raises:
         CannotPullError: a layer is missing or is no tar archive.
         OSError: the disk is full, or the directory cannot be written.
     """
-    target = images / re.sub(r"[^A-Za-z0-9]", "-", image.digest)
+    target = images / _folder(image.digest)
     with _unpacking:
         if target.is_dir():
             return target
@@ -107,38 +108,66 @@ def unpack(image: Image, images: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for digest in image.layers:
-            _apply_layer(_blob(image.repository, digest, image.reference), partial, image.reference)
+            _lay_over(_unpack_layer(image, digest, images / "layers"), partial)
         partial.rename(target)
     return target
 
 
-def _apply_layer(blob: bytes, root: Path, reference: str) -> None:
+def _folder(digest: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "-", digest)
+
+
+def _unpack_layer(image: Image, digest: str, layers: Path) -> Path:
+    target = layers / _folder(digest)
+    if target.is_dir():
+        return target
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    blob = _blob(image.repository, digest, image.reference)
     try:
         data = gzip.decompress(blob) if blob[:2] == b"\x1f\x8b" else blob
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
-                _apply_member(archive, member, root)
+                if not (member.isdev() or member.isfifo()):
+                    # The files belong to whoever runs the local AWS, who need not be root.
+                    owned = member.replace(
+                        uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False
+                    )
+                    archive.extract(owned, partial, filter="tar")
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise CannotPullError(f"{reference}: a layer cannot be unpacked: {error}") from error
+        raise CannotPullError(
+            f"{image.reference}: layer {digest} cannot be unpacked: {error}"
+        ) from error
+    partial.rename(target)
+    return target
 
 
-def _apply_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
-    directory, name = os.path.split(member.name)
-    if name == _OPAQUE:
-        for child in (root / directory).iterdir():
-            _remove(child)
-        return
-    if name.startswith(_WHITEOUT):
-        _remove(root / directory / name.removeprefix(_WHITEOUT))
-        return
-    if member.isdev() or member.isfifo():
-        return
-    target = root / member.name
-    if not member.isdir() and target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    # The files belong to whoever runs the local AWS, who need not be root.
-    owned = member.replace(uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False)
-    archive.extract(owned, root, filter="tar")
+def _lay_over(layer: Path, root: Path) -> None:
+    """Put a layer on top of what is there, with whiteouts taking files of lower layers away."""
+    for folder, directories, files in os.walk(layer):
+        here = root / Path(folder).relative_to(layer)
+        if _OPAQUE in files:
+            for child in here.iterdir():
+                _remove(child)
+        # os.walk counts links to directories among the directories, and does not follow them.
+        links = [name for name in directories if Path(folder, name).is_symlink()]
+        for name in [*files, *links]:
+            if name.startswith(_WHITEOUT):
+                if name != _OPAQUE:
+                    _remove(here / name.removeprefix(_WHITEOUT))
+                continue
+            _remove(here / name)
+            os.link(Path(folder, name), here / name, follow_symlinks=False)
+        for name in directories:
+            if name in links:
+                continue
+            target = here / name
+            if target.is_symlink() or target.is_file():
+                # A link to a directory stays, as Docker's layers keep /lib -> usr/lib.
+                if not target.is_dir():
+                    target.unlink()
+            target.mkdir(exist_ok=True)
 
 
 def _remove(path: Path) -> None:
