@@ -259,7 +259,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
                 log_group_names=[self._wired(StageOutput.LOG_GROUP_NAME.of(stage.name))],
                 query_lines=[
                     "fields @timestamp, run_id, message",
-                    "filter level = 'ERROR'",
+                    "filter level in ['error', 'critical']",
                     "sort @timestamp desc",
                     "limit 20",
                 ],
