@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+
+from troposphere import Ref
+
+from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN, Output
+from fargate_batch.template.parts import STRINGS, body, give, name_tag, new_template, wired
+
+
+def test_every_template_takes_the_suffix() -> None:
+    parameter = json.loads(body(new_template("x")))["Parameters"][SUFFIX_PARAMETER]
+    assert parameter["AllowedPattern"] == SUFFIX_PATTERN
+    assert "Default" not in parameter
+
+
+def test_suffix_has_a_default_where_one_is_wanted() -> None:
+    template = new_template("x", default_suffix="dev")
+    assert json.loads(body(template))["Parameters"][SUFFIX_PARAMETER]["Default"] == "dev"
+
+
+def test_a_parameter_is_declared_once_however_often_it_is_used() -> None:
+    template = new_template("x")
+    first = wired(template, Output.PRIVATE_SUBNET_IDS, kind=STRINGS)
+    again = wired(template, Output.PRIVATE_SUBNET_IDS)
+    assert first.to_dict() == again.to_dict() == {"Ref": "PrivateSubnetIds"}
+    assert template.parameters[Output.PRIVATE_SUBNET_IDS].Type == STRINGS
+
+
+def test_an_output_is_exported_only_when_asked() -> None:
+    template = new_template("x")
+    give(template, "Plain", Ref("AWS::Region"))
+    give(template, "Shared", Ref("AWS::Region"), export="${AWS::StackName}-Shared")
+    outputs = json.loads(body(template))["Outputs"]
+    assert "Export" not in outputs["Plain"]
+    assert outputs["Shared"]["Export"] == {"Name": {"Fn::Sub": "${AWS::StackName}-Shared"}}
+
+
+def test_body_is_as_short_as_json_can_be() -> None:
+    template = new_template("x")
+    assert body(template) == json.dumps(json.loads(body(template)), separators=(",", ":"))
+
+
+def test_name_tag_follows_the_suffix() -> None:
+    assert json.loads(json.dumps(name_tag("a-${EnvironmentSuffix}").to_dict())) == [
+        {"Key": "Name", "Value": {"Fn::Sub": "a-${EnvironmentSuffix}"}}
+    ]
