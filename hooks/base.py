@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sceptre.hooks import Hook
 
 from fargate_batch import settings as settings_module
+from fargate_batch.aws_errors import PATIENT
 from fargate_batch.errors import UserError
 
 if TYPE_CHECKING:
+    from botocore.config import Config
+    from mypy_boto3_cloudformation import CloudFormationClient
+
     from fargate_batch.settings import Settings
 
-# Sceptre itself retries `Throttling` only; what hooks call is retried as botocore knows how to.
-RETRIES: Final = Config(retries={"mode": "standard", "max_attempts": 8})
 # A boto3 session may be shared between threads, but not while it makes a client.
 _making_clients: Final = Lock()
 
-# A stack in one of these holds nothing that anybody could miss: `launch` deletes it by itself.
-# CloudFormation keeps such a stack for its events only.
-NEVER_CREATED: Final = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
+# A stack in one of these never stood, so it holds nothing that anybody could miss. `launch` deletes
+# it by itself, but for ROLLBACK_FAILED, which it leaves to the user.
+NEVER_CREATED: Final = (
+    "CREATE_FAILED",
+    "ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+)
+STANDING: Final = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+)
 
 
 class Arguments(BaseModel):
-    """A hook's arguments; an unknown one is refused."""
+    """A hook's arguments; an unknown one is refused, and so is one of another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class NoArguments(Arguments):
@@ -44,6 +56,10 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
 
     arguments_model: ClassVar[type[Arguments]] = NoArguments
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._made = datetime.now(UTC)
+
     def setup(self) -> None:
         """Check the arguments' names and types as soon as the hook has its stack.
 
@@ -57,21 +73,25 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
         """The hook's arguments, checked.
 
         Raises:
-            UserError: an argument is missing, unknown or of the wrong type.
+            UserError: an argument is missing, unknown or of the wrong type; the message names the
+                stack's file, the hook as that file writes it, and the argument.
         """
-        given = {} if self._argument is None else self.argument
+        given = self.argument
         try:
-            return self.arguments_model.model_validate(given)  # type: ignore[return-value]
+            # A tag without anything behind it arrives as None or, from YAML, as an empty text.
+            return self.arguments_model.model_validate({} if given in (None, "") else given)  # type: ignore[return-value]
         except ValidationError as error:
             problems = "; ".join(
-                ".".join(map(str, problem["loc"])) + ": " + problem["msg"]
-                if problem["loc"]
-                else problem["msg"]
+                ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
                 for problem in error.errors()
             )
-            raise UserError(
-                f"config/{self.stack.name}.yaml: hook {type(self).__name__}: {problems}"
-            ) from error
+            raise self.wrong(problems) from error
+
+    def wrong(self, problem: str) -> UserError:
+        """The error to raise where the stack's file gives the hook what it cannot work with."""
+        # Stack files write a hook as its module is called.
+        tag = f"!{type(self).__module__.rsplit('.', 1)[-1]}"
+        return UserError(f"config/{self.stack.name}.yaml: hook {tag}: {problem}")
 
     def settings(self) -> Settings:
         """The environment's settings.
@@ -81,32 +101,55 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
         """
         return settings_module.load(self.stack.sceptre_user_data)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config = PATIENT) -> Any:
         """A client with the stack's profile, region and role."""
-        return client_of(self.stack, service)
+        return client_of(self.stack, service, config)
 
     def described_stack(self) -> dict[str, Any] | None:
         """What CloudFormation says of the stack; None where it does not exist."""
         return describe_stack(self.client("cloudformation"), self.stack.external_name)
 
+    def stands(self, described: dict[str, Any]) -> bool:
+        """Whether the stack is as it should be; Sceptre runs `after_` hooks after a failure too.
 
-def client_of(stack: Any, service: str) -> Any:
-    """A client with a stack's profile, region and role."""
+        So is one that an earlier command left rolled back and that this one had nothing to change
+        in: what the hook does may be all that is missing.
+        """
+        if described["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
+            return bool(described.get("LastUpdatedTime", self._made) < self._made)
+        return described["StackStatus"] in STANDING
+
+
+def client_of(stack: Any, service: str, config: Config = PATIENT) -> Any:
+    """A client with a stack's profile, region and role.
+
+    Sceptre's own clients retry `Throttling` only; this one is retried as botocore knows how to.
+    """
     session = stack.connection_manager.get_session()
     with _making_clients:
-        return session.client(service, config=RETRIES)
+        return session.client(service, config=config)
 
 
-def describe_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+def describe_stack(cloudformation: CloudFormationClient, name: str) -> dict[str, Any] | None:
     """What CloudFormation says of a stack; None where it does not exist."""
     try:
         stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
+        # CloudFormation has no code of its own for it.
+        if "does not exist" in error.response["Error"]["Message"]:
             return None
         raise
-    described: dict[str, Any] = stacks[0]
-    return described
+    return dict(stacks[0])
+
+
+def failed_resources(cloudformation: CloudFormationClient, name: str) -> list[str]:
+    """The resources on which a stack's last change failed, each with CloudFormation's reason."""
+    return [
+        f"{resource['LogicalResourceId']} ({resource.get('ResourceStatusReason', 'no reason')})"
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceStatus"].endswith("_FAILED")
+    ]
 
 
 def outputs_of(described: dict[str, Any]) -> dict[str, str]:

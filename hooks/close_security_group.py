@@ -1,8 +1,9 @@
 """`!close_security_group`: takes the rules out of a security group that AWS made.
 
-Every VPC comes with a default group whose members reach each other and all the world. CloudFormation
-can add rules to it and knows no way to take these out, other than a custom resource with a function
-of its own (aws-cloudformation/cloudformation-coverage-roadmap#658). So it is done from here.
+Every VPC comes with a default group whose members reach each other and all the world.
+CloudFormation can add rules to it and knows no way to take these out, other than a custom resource
+with a function of its own (aws-cloudformation/cloudformation-coverage-roadmap#658). So it is done
+from here.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from hooks.base import Arguments, CheckedHook, outputs_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-
-LIVING = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 class CloseSecurityGroupArguments(Arguments):
@@ -34,7 +33,7 @@ class CloseSecurityGroup(CheckedHook[CloseSecurityGroupArguments]):
     def run(self) -> None:
         """Take out what rules there are; a stack that failed is left as it is."""
         described = self.described_stack()
-        if described is None or described["StackStatus"] not in LIVING:
+        if described is None or not self.stands(described):
             return
         group = outputs_of(described).get(self.arguments().output)
         if group is None:

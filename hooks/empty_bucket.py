@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 BATCH: Final = 1000
 PARALLEL: Final = 8
+# What S3 may say of one object among a thousand and take back a moment later.
+PASSING: Final = ("InternalError", "ServiceUnavailable", "SlowDown")
+ATTEMPTS: Final = 4
 
 
 class EmptyBucketArguments(Arguments):
@@ -47,10 +51,22 @@ class EmptyBucket(CheckedHook[EmptyBucketArguments]):
         if described is None or described["StackStatus"] in NEVER_CREATED:
             return
         self._refuse_protected(described)
-        outputs = outputs_of(described)
-        buckets = [outputs[name] for name in self.arguments().outputs if name in outputs]
-        for bucket in buckets:
-            empty_bucket(self.client("s3"), bucket, self._report)
+        for bucket in self._buckets(outputs_of(described)):
+            deleted = empty_bucket(self.client("s3"), bucket, self._report)
+            self.logger.info(
+                "%s - %s is empty, %d versions deleted", self.stack.name, bucket, deleted
+            )
+
+    def _buckets(self, outputs: dict[str, str]) -> list[str]:
+        """The buckets' names; none where the stack never came to have outputs."""
+        names = self.arguments().outputs
+        missing = [name for name in names if name not in outputs]
+        if outputs and missing:
+            raise self.wrong(
+                f"outputs: the deployed stack has no {', '.join(missing)}; it has "
+                f"{', '.join(sorted(outputs))}. No bucket was emptied."
+            )
+        return [outputs[name] for name in names if name in outputs]
 
     def _refuse_protected(self, described: dict[str, Any]) -> None:
         """Sceptre runs this hook before it looks at `protect`, so the hook looks itself."""
@@ -60,14 +76,16 @@ class EmptyBucket(CheckedHook[EmptyBucketArguments]):
                 not settings.allow_destruction
             ),
             f"config/{self.stack.name}.yaml says protect: true": self.stack.protected,
-            "the stack has termination protection": described.get("EnableTerminationProtection"),
+            f"termination protection is on for {described['StackName']}": (
+                described.get("EnableTerminationProtection")
+            ),
         }
         for reason, holds in reasons.items():
             if holds:
                 raise UserError(f"No bucket of {self.stack.name} was emptied: {reason}.")
 
     def _report(self, bucket: str, deleted: int) -> None:
-        self.logger.info("%s - Emptied %s: %d versions", self.stack.name, bucket, deleted)
+        self.logger.info("%s - Emptying %s: %d versions deleted", self.stack.name, bucket, deleted)
 
 
 def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) -> int:
@@ -81,13 +99,14 @@ def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) 
     """
     deleted = 0
     try:
+        # First, so that none of them becomes an object behind the listing's back.
+        abort_uploads(s3, bucket)
         batches = version_batches(s3, bucket)
         with ThreadPoolExecutor(PARALLEL) as pool:
             # A few batches at a time: a bucket may hold more versions than memory does.
             while some := list(islice(batches, PARALLEL)):
                 deleted += sum(pool.map(lambda batch: delete_batch(s3, bucket, batch), some))
                 report(bucket, deleted)
-        abort_uploads(s3, bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise
@@ -111,20 +130,39 @@ def version_batches(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifier
 def delete_batch(s3: S3Client, bucket: str, batch: list[ObjectIdentifierTypeDef]) -> int:
     """Delete one batch; return its size.
 
+    S3 answers 200 and lists the versions that it kept; those that it kept by chance are asked for
+    again.
+
     Raises:
-        UserError: S3 answers that it kept one of them.
+        UserError: S3 keeps some of them; the message names one and why.
     """
-    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
-    for failure in answer.get("Errors", []):
-        raise UserError(
-            f"s3://{bucket}/{failure.get('Key')} was not deleted: {failure.get('Message')} "
-            "Nothing else of the stack was deleted; the same command goes on from here."
-        )
+    left, attempt = batch, 1
+    while kept := s3.delete_objects(Bucket=bucket, Delete={"Objects": left, "Quiet": True}).get(
+        "Errors", []
+    ):
+        lasting = [failure for failure in kept if failure.get("Code") not in PASSING]
+        if lasting or attempt == ATTEMPTS:
+            first = (lasting or kept)[0]
+            raise UserError(
+                f"{len(kept)} versions in {bucket} were not deleted, among them "
+                f"{first.get('Key')}: {first.get('Code')}, {first.get('Message')}. Its stack was "
+                "not touched. Mend that and give the same command again; it goes on from here."
+            )
+        left = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in kept]
+        time.sleep(2**attempt)
+        attempt += 1
     return len(batch)
 
 
 def abort_uploads(s3: S3Client, bucket: str) -> None:
-    """Abort multipart uploads that nobody finished."""
+    """Abort multipart uploads that nobody finished; no listing of versions shows them."""
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            try:
+                s3.abort_multipart_upload(
+                    Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+            except ClientError as error:
+                # Somebody finished or aborted it since.
+                if error.response["Error"]["Code"] != "NoSuchUpload":
+                    raise

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ecs.literals import DesiredStatusType
 
 # A task may take its stop timeout, at most 120 s on Fargate, and then some to give back its ENI.
 LONGEST_WAIT_SECONDS: Final = 300
 POLL_SECONDS: Final = 2
+NO_CLUSTER: Final = "ClusterNotFoundException"
+# What ECS answers to a stop of a task that it has forgotten.
+NO_TASK: Final = "InvalidParameterException"
 # As many as ECS describes in one call.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 BATCH: Final = 100
@@ -49,14 +53,14 @@ class StopTasks(CheckedHook[StopTasksArguments]):
         parameters = parameters_of(described)
         name = self.arguments().cluster_parameter
         if name not in parameters:
-            raise UserError(
-                f"config/{self.stack.name}.yaml: hook StopTasks: cluster_parameter: the deployed "
-                f"stack has no parameter {name}; it has {', '.join(sorted(parameters))}."
+            raise self.wrong(
+                f"cluster_parameter: the deployed stack has no parameter {name}; it has "
+                f"{', '.join(sorted(parameters))}."
             )
         stop_tasks(self.client("ecs"), parameters[name], self._report)
 
     def _report(self, cluster: str, left: int) -> None:
-        self.logger.info("%s - %d tasks still run in %s", self.stack.name, left, cluster)
+        self.logger.info("%s - Stopping tasks of %s, %d left", self.stack.name, cluster, left)
 
 
 def stop_tasks(
@@ -67,47 +71,82 @@ def stop_tasks(
 ) -> None:
     """Stop all tasks of a cluster and wait for them; a cluster that is gone has none.
 
-    `report` is called with the cluster and the number of tasks that are not stopped yet.
+    `report` is called with the cluster and the number of tasks that are not stopped yet, whenever
+    that number is another.
 
     Raises:
         UserError: a task is still there after `longest_wait_seconds`.
     """
     deadline = time.monotonic() + longest_wait_seconds
-    asked: set[str] = set()
-    while running := tasks_of(ecs, cluster):
-        for task in running - asked:
+    # Tasks that somebody else asked to stop still hold their network interfaces.
+    alive = unstopped(ecs, cluster, list_tasks(ecs, cluster, "STOPPED"))
+    asked = set(alive)
+    told = 0
+    while alive := unstopped(ecs, cluster, alive.keys() | list_tasks(ecs, cluster, "RUNNING")):
+        for task in alive.keys() - asked:
             stop_task(ecs, cluster, task)
-        asked |= running
-        report(cluster, len(running))
+        asked |= alive.keys()
+        if len(alive) != told:
+            told = len(alive)
+            report(cluster, told)
         if time.monotonic() > deadline:
-            raise UserError(
-                f"{len(running)} tasks of cluster {cluster} did not stop within "
-                f"{longest_wait_seconds:.0f} s, among them {min(running)}. "
-                "Nothing more was deleted; the same command goes on from here."
-            )
+            raise UserError(did_not_stop(cluster, alive, longest_wait_seconds))
         time.sleep(POLL_SECONDS)
 
 
-def tasks_of(ecs: ECSClient, cluster: str) -> set[str]:
-    """The ARNs of all tasks in the cluster whose containers are not stopped yet."""
+def did_not_stop(cluster: str, alive: dict[str, str], seconds: float) -> str:
+    """What to say of tasks that would not stop, given with the group that each belongs to."""
+    task = min(alive)
+    services = sorted({group for group in alive.values() if group.startswith("service:")})
+    why = f"{', '.join(services)} keeps starting tasks; delete the service. " if services else ""
+    return (
+        f"{len(alive)} tasks of cluster {cluster} did not stop within {seconds:.0f} s, among them "
+        f"{task}. {why}`aws ecs describe-tasks --cluster {cluster} --tasks {task}` says what it "
+        "does. Its stack was not touched; give the same command again, and it goes on from here."
+    )
+
+
+def list_tasks(ecs: ECSClient, cluster: str, desired: DesiredStatusType) -> set[str]:
+    """The ARNs of the cluster's tasks, those of services too; none where the cluster is gone.
+
+    Tasks that wait for their start count as RUNNING, which is what is desired of them.
+    """
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=desired)
     try:
-        arns = [
-            arn
-            for desired in ("RUNNING", "STOPPED")
-            for page in ecs.get_paginator("list_tasks").paginate(
-                cluster=cluster,
-                desiredStatus=desired,
-            )
-            for arn in page["taskArns"]
-        ]
+        return {arn for page in pages for arn in page["taskArns"]}
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ClusterNotFoundException":
+        if error.response["Error"]["Code"] == NO_CLUSTER:
             return set()
         raise
-    alive: set[str] = set()
+
+
+def unstopped(ecs: ECSClient, cluster: str, tasks: set[str]) -> dict[str, str]:
+    """Those of the tasks that have not ended, each with the group that it belongs to.
+
+    Raises:
+        UserError: ECS cannot say of one of them.
+    """
+    arns = sorted(tasks)
+    alive: dict[str, str] = {}
     for start in range(0, len(arns), BATCH):
-        described = ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + BATCH])
-        alive |= {task["taskArn"] for task in described["tasks"] if task["lastStatus"] != "STOPPED"}
+        try:
+            answer = ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + BATCH])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == NO_CLUSTER:
+                return {}
+            raise
+        alive |= {
+            task["taskArn"]: task.get("group", "")
+            for task in answer["tasks"]
+            if task["lastStatus"] != "STOPPED"
+        }
+        for failure in answer["failures"]:
+            # ECS forgets a task about an hour after its end.
+            if failure.get("reason") != "MISSING":
+                raise UserError(
+                    f"ECS does not say whether {failure.get('arn')} of cluster {cluster} has "
+                    f"stopped: {failure.get('reason')} {failure.get('detail', '')}"
+                )
     return alive
 
 
@@ -116,5 +155,5 @@ def stop_task(ecs: ECSClient, cluster: str, task: str) -> None:
     try:
         ecs.stop_task(cluster=cluster, task=task, reason="The environment is being deleted")
     except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidParameterException":
+        if error.response["Error"]["Code"] not in (NO_TASK, NO_CLUSTER):
             raise

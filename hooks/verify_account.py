@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from sceptre.exceptions import InvalidAWSCredentialsError
 
+from fargate_batch.aws_errors import PROBE, SET_CREDENTIALS, explained
 from fargate_batch.errors import UserError
 from hooks.base import CheckedHook, NoArguments
 
@@ -25,16 +26,17 @@ class VerifyAccount(CheckedHook[NoArguments]):
         """Return when the account is the expected one.
 
         Raises:
-            UserError: there are no credentials, they are refused, or they are another account's.
+            UserError: there are no credentials, they are refused, they are another account's, or
+                AWS cannot be reached.
         """
-        expected = self.settings().account_id
+        settings = self.settings()
         actual = self._account()
-        if expected is not None and actual != expected:
-            environment = self.settings().environment
+        if settings.account_id not in (None, actual):
             raise UserError(
-                f"The credentials are account {actual}'s, but config/{environment}/config.yaml "
-                f"says account_id: {expected}. Nothing was touched. Use credentials of {expected} "
-                "(profile, AWS_PROFILE), or correct account_id."
+                f"The credentials are account {actual}'s, but "
+                f"config/{settings.environment}/config.yaml says account_id: "
+                f"{settings.account_id}. Nothing was touched. Use credentials of "
+                f"{settings.account_id} (AWS_PROFILE), or correct account_id."
             )
 
     def _account(self) -> str:
@@ -48,13 +50,15 @@ class VerifyAccount(CheckedHook[NoArguments]):
 
     def _ask(self) -> str:
         try:
-            return account_of(self.client("sts"))
-        except (InvalidAWSCredentialsError, BotoCoreError, ClientError) as error:
-            raise UserError(
-                f"AWS does not accept the credentials for config/{self.stack.name}.yaml: {error} "
-                "Nothing was touched. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or `source local/activate` for the local AWS."
-            ) from error
+            return account_of(self.client("sts", PROBE))
+        except InvalidAWSCredentialsError as error:
+            why = f"There are no AWS credentials. {SET_CREDENTIALS}"
+            raise UserError(self._untouched(why)) from error
+        except (BotoCoreError, ClientError) as error:
+            raise UserError(self._untouched(explained(error))) from error
+
+    def _untouched(self, why: str) -> str:
+        return f"config/{self.stack.name}.yaml: nothing was touched. {why}"
 
 
 def account_of(sts: STSClient) -> str:

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 from fargate_batch import project
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED, CheckedHook, NoArguments
+from hooks.base import (
+    NEVER_CREATED,
+    CheckedHook,
+    NoArguments,
+    describe_stack,
+    failed_resources,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from sceptre.stack import Stack
 
 _checking: Final = Lock()
-_allowed: Final[set[tuple[str, str]]] = set()
+# The stacks of each project and environment that may be destroyed.
+_allowed: Final[dict[tuple[Path, str], set[Stack]]] = {}
 
 
 class VerifyDestruction(CheckedHook[NoArguments]):
@@ -26,11 +33,12 @@ class VerifyDestruction(CheckedHook[NoArguments]):
     """
 
     def run(self) -> None:
-        """Return when nothing in the environment forbids its deletion.
+        """Return when nothing forbids the deletion.
 
         Raises:
-            UserError: the settings do not allow destruction, or a stack of the environment is
-                protected in its config or by CloudFormation's termination protection.
+            UserError: the settings do not allow destruction; a stack of the environment is
+                protected in its config or by CloudFormation's termination protection; or the
+                deletion of a stack that depends on this one has failed.
         """
         if self._was_never_created():
             return
@@ -40,20 +48,23 @@ class VerifyDestruction(CheckedHook[NoArguments]):
                 f"config/{settings.environment}/config.yaml says allow_destruction: false, so "
                 f"nothing of {settings.environment} was deleted. Set it to true if its data may go."
             )
-        folder = Path(self.stack.stack_group_config["project_path"])
-        with _checking:
-            if (str(folder), settings.environment) not in _allowed:
-                stacks = project.read_stacks(folder, settings.environment)
-                refuse_protected(stacks, settings.environment)
-                refuse_termination_protected(
-                    stacks, self.client("cloudformation"), settings.environment
-                )
-                _allowed.add((str(folder), settings.environment))
+        stacks = self._stacks_that_may_go(settings.environment)
+        refuse_after_failure(self.stack, stacks, self.client("cloudformation"))
 
     def _was_never_created(self) -> bool:
-        """Whether `launch` is only clearing away what its last attempt left."""
+        """Whether only what a failed launch left is cleared away, as `launch` itself does."""
         described = self.described_stack()
         return described is not None and described["StackStatus"] in NEVER_CREATED
+
+    def _stacks_that_may_go(self, environment: str) -> set[Stack]:
+        folder = Path(self.stack.stack_group_config["project_path"])
+        with _checking:
+            if (folder, environment) not in _allowed:
+                stacks = project.read_stacks(folder, environment)
+                refuse_protected(stacks, environment)
+                refuse_termination_protected(stacks, self.client("cloudformation"), environment)
+                _allowed[folder, environment] = stacks
+            return _allowed[folder, environment]
 
 
 def refuse_protected(stacks: set[Stack], environment: str) -> None:
@@ -65,7 +76,7 @@ def refuse_protected(stacks: set[Stack], environment: str) -> None:
     protected = sorted(f"config/{stack.name}.yaml" for stack in stacks if stack.protected)
     if protected:
         raise UserError(
-            f"{', '.join(protected)} says protect: true, so nothing of {environment} was deleted. "
+            f"protect: true in {', '.join(protected)}, so nothing of {environment} was deleted. "
             "Remove it there if the stack may go."
         )
 
@@ -79,15 +90,40 @@ def refuse_termination_protected(
         UserError: it does; the message gives the command that lifts the protection.
     """
     names = {stack.external_name for stack in stacks}
-    protected = [
+    protected = sorted(
         stack["StackName"]
         for page in cloudformation.get_paginator("describe_stacks").paginate()
         for stack in page["Stacks"]
         if stack["StackName"] in names and stack.get("EnableTerminationProtection")
-    ]
+    )
     if protected:
         raise UserError(
-            f"{', '.join(protected)} has termination protection, so nothing of {environment} was "
-            "deleted. `aws cloudformation update-termination-protection "
+            f"Termination protection is on for {', '.join(protected)}, so nothing of {environment} "
+            "was deleted. `aws cloudformation update-termination-protection "
             f"--no-enable-termination-protection --stack-name {protected[0]}` lifts it."
         )
+
+
+def refuse_after_failure(
+    stack: Stack, stacks: set[Stack], cloudformation: CloudFormationClient
+) -> None:
+    """Refuse when a stack that depends on this one could not be deleted.
+
+    Sceptre goes on to the next level after a stack's deletion has failed. What the failed stack
+    still needs would go from under it, and data with it.
+
+    Raises:
+        UserError: there is one; the message says on which of its resources it failed.
+    """
+    for dependent in stacks:
+        if stack.name not in {needed.name for needed in dependent.dependencies}:
+            continue
+        described = describe_stack(cloudformation, dependent.external_name)
+        if described is not None and described["StackStatus"] == "DELETE_FAILED":
+            failed = failed_resources(cloudformation, dependent.external_name)
+            raise UserError(
+                f"config/{dependent.name}.yaml: its stack could not be deleted, so config/"
+                f"{stack.name}.yaml, which it depends on, was left as it is. What failed: "
+                f"{', '.join(failed) or described.get('StackStatusReason', 'not told')}. "
+                "Mend that and give the same command again; it goes on from here."
+            )
