@@ -8,17 +8,18 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import polars as pl
 import pytest
+from batchkit import environment
 from batchkit.claims import Claims
-from batchkit.environment import TaskEnvironment
 from batchkit.events import S3Event
 from batchkit.ledger import Ledger
 from batchkit.runs import RunKeys, run_id
-from batchkit.stage import Context, connect, load_handler
+from batchkit.stage import Context, load_handler
+from batchkit.storage import Storage
 from batchkit.task import Busy, Worked, perform
 
 from local.testing import LocalAws, local_aws
@@ -28,10 +29,29 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 STAGES = ("data-ingestion", "risk-calculation", "report-generation")
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 
 # As in an image, a stage's package lies on the path beside batchkit.
 sys.path[:0] = [str(PROJECT / "images" / stage) for stage in STAGES]
+
+
+class OneClientASession(boto3.Session):
+    """Keeps its clients, for making one takes longer than most of what the tests do with it."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        super().__init__(
+            aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+        self._endpoint = aws.endpoint
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service_name: str, *_: Any, **__: Any) -> Any:
+        """Return the one client of a service."""
+        if service_name not in self._clients:
+            self._clients[service_name] = super().client(service_name, endpoint_url=self._endpoint)  # type: ignore[call-overload]  # any service
+        return self._clients[service_name]
 
 
 @dataclass
@@ -43,7 +63,6 @@ class Place:
     name: str
     queue_url: str = ""
     options: dict[str, str] = field(default_factory=dict)
-    _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict)
 
     @property
     def input_bucket(self) -> str:
@@ -71,9 +90,7 @@ class Place:
             s3.create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
-            s3.put_bucket_versioning(
-                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-            )
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         self.session.client("dynamodb").create_table(
             TableName=self.table,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -99,29 +116,19 @@ class Place:
         }
 
     def context(self, stage: str) -> Context:
-        variables = self.variables(stage)
-        # Making clients takes longer than anything else here, so they are kept.
-        known = tuple(variables.values())
-        if known not in self._contexts:
-            self._contexts[known] = connect(
-                TaskEnvironment(
-                    stage=stage,
-                    environment="test",
-                    region=REGION,
-                    input_bucket=self.input_bucket,
-                    output_bucket=self.output_bucket,
-                    ledger_table=self.table,
-                    queue_url=self.queue_url,
-                    options=variables,
-                )
-            )
-        return self._contexts[known]
+        task = environment.read(self.variables(stage))
+        s3, dynamodb = self.session.client("s3"), self.session.client("dynamodb")
+        return Context(
+            task=task,
+            session=self.session,
+            storage=Storage(s3, task.output_bucket),
+            ledger=Ledger(dynamodb, task.ledger_table),
+            claims=Claims(dynamodb, task.ledger_table),
+        )
 
     def upload(self, key: str, body: bytes) -> S3Event:
         """Put an object into the input bucket and return its event."""
-        answer = self.session.client("s3").put_object(
-            Bucket=self.input_bucket, Key=key, Body=body
-        )
+        answer = self.session.client("s3").put_object(Bucket=self.input_bucket, Key=key, Body=body)
         return S3Event(self.input_bucket, key, answer["VersionId"])
 
     def run_id(self, event: S3Event) -> str:
@@ -132,7 +139,7 @@ class Place:
         head = self.session.client("s3").head_object(Bucket=self.output_bucket, Key=key)
         return S3Event(self.output_bucket, key, head["VersionId"])
 
-    def keys(self, prefix: str = "runs/") -> list[str]:
+    def output_keys(self, prefix: str = "runs/") -> list[str]:
         return list(self.context("data-ingestion").storage.find(self.output_bucket, prefix))
 
     def read(self, key: str) -> bytes:
@@ -153,7 +160,7 @@ class Place:
         run = self.run_id(event)
         keys = RunKeys(run)
         self.work("data-ingestion", event)
-        for key in self.keys(f"{keys.prefix}shards/"):
+        for key in self.output_keys(f"{keys.prefix}shards/"):
             self.work("risk-calculation", self.written(key))
         self.work("report-generation", self.written(keys.complete))
         return run
@@ -165,13 +172,19 @@ def aws() -> Iterator[LocalAws]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def session(aws: LocalAws) -> boto3.Session:
+    return OneClientASession(aws)
+
+
 @pytest.fixture
 def place(
-    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws, session: boto3.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Place:
+    # For polars, which finds its credentials itself.
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    made = Place(aws, boto3.Session(region_name=REGION), uuid.uuid4().hex[:12])
+    made = Place(aws, session, uuid.uuid4().hex[:12])
     made.create()
     return made

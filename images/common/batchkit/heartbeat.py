@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, Self
 
 from batchkit.errors import LostClaimError
@@ -32,7 +33,13 @@ class Heartbeat:
         self._beats = list(beats)
         self._interval = interval_seconds
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(
+            # With this thread's context, so that its log lines carry the run too.
+            target=copy_context().run,
+            args=(self._run,),
+            name="heartbeat",
+            daemon=True,
+        )
 
     def __enter__(self) -> Self:
         heartbeat_file().touch()

@@ -6,14 +6,26 @@ import json
 import logging
 import sys
 import traceback
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 current_run: ContextVar[str | None] = ContextVar("current_run", default=None)
 """The run that is being worked on; every line carries it."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def about(run_id: str) -> Iterator[None]:
+    """Let every line carry this run; after an error too, for the lines that then report it."""
+    current_run.set(run_id)
+    yield
+    current_run.set(None)
 
 
 class JsonFormatter(logging.Formatter):

@@ -77,8 +77,7 @@ def perform(
         Exception: whatever the handler raised, save `Rejected`; the claim is given up.
     """
     context = context.for_event(event)
-    token = logs.current_run.set(context.run_id)
-    try:
+    with logs.about(context.run_id):
         claim = context.claims.acquire(context.task.stage, event, context.run_id)
         if isinstance(claim, Finished):
             _log.info("Nothing to do: %s is done already.", event)
@@ -93,8 +92,6 @@ def perform(
             return _under_claim(claim, event, context, handler, beats)
         finally:
             current.done()
-    finally:
-        logs.current_run.reset(token)
 
 
 def _under_claim(

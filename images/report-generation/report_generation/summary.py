@@ -6,13 +6,13 @@ whenever the run is repeated.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from report_generation.measures import added, component_es, tail, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
 SCHEMA_VERSION: Final = 1
 _WORST_SCENARIOS: Final = 10

@@ -47,7 +47,9 @@ def test_an_environment_without_an_event_says_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["a b.csv", "a+b%20c.csv", "日本/ü.csv", "x" * 1024], ids=["space", "plus", "uni", "long"]
+    "key",
+    ["a b.csv", "a+b%20c.csv", "日本/ü.csv", "x" * 1024],
+    ids=["space", "plus", "uni", "long"],
 )
 def test_a_message_keeps_the_key_as_it_is(key: str) -> None:
     event = events.from_message(json.dumps(created(key)))

@@ -24,9 +24,8 @@ def stream() -> Iterator[io.StringIO]:
 
 
 def test_a_line_is_one_json_object_with_run_and_stage(stream: io.StringIO) -> None:
-    token = logs.current_run.set("r1")
-    logging.getLogger("x").info("two\nlines of %s", "text", extra={"attempt": 2})
-    logs.current_run.reset(token)
+    with logs.about("r1"):
+        logging.getLogger("x").info("two\nlines of %s", "text", extra={"attempt": 2})
     (line,) = stream.getvalue().splitlines()
     fields = json.loads(line)
     assert fields.pop("time").endswith("+00:00")
@@ -40,8 +39,9 @@ def test_a_line_is_one_json_object_with_run_and_stage(stream: io.StringIO) -> No
 
 
 def test_a_traceback_is_a_field_of_its_line(stream: io.StringIO) -> None:
+    logs.current_run.set(None)
     try:
-        raise KeyError("gone")
+        dict[str, int]()["gone"]
     except KeyError:
         logging.getLogger("x").exception("Failed.")
     (line,) = stream.getvalue().splitlines()
@@ -49,3 +49,14 @@ def test_a_traceback_is_a_field_of_its_line(stream: io.StringIO) -> None:
     assert fields["message"] == "Failed."
     assert fields["traceback"].endswith("KeyError: 'gone'\n")
     assert fields["run_id"] is None
+
+
+def test_the_lines_that_report_an_error_carry_its_run(stream: io.StringIO) -> None:
+    with pytest.raises(ValueError, match="bad"), logs.about("r1"):
+        raise ValueError("bad")
+    logging.getLogger("x").error("Failed.")
+    with logs.about("r2"):
+        pass
+    logging.getLogger("x").info("Waiting.")
+    runs = [json.loads(line)["run_id"] for line in stream.getvalue().splitlines()]
+    assert runs == ["r1", None]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COMMON = Path(__file__).parents[3] / "images" / "common"
 STAGE = "toy-stage"
 # The handler says that it began, then does what the object's key tells it.
-HANDLER = '''
+HANDLER = """
 import sys, time
 def handle(event, context):
     print("began", flush=True)
@@ -33,7 +33,7 @@ def handle(event, context):
         time.sleep(600)
     if event.key == "bad":
         raise ValueError("cannot do this")
-'''
+"""
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ def test_run_that_fails_says_why_in_its_last_line(start: Any, place: Place) -> N
     code, lines = finished(start("run", "bad"))
     assert code == 1
     assert lines[-1]["message"] == "Failed: ValueError: cannot do this"
+    assert lines[-1]["run_id"].startswith("bad-")
     assert claim(place, "bad")["state"] == "failed"
 
 

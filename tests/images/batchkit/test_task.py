@@ -98,7 +98,7 @@ def test_a_reported_run_is_not_rejected_any_more(place: Place) -> None:
     event = S3Event(place.output_bucket, "runs/r1/shards/00000.parquet")
     perform(event, place.context(STAGE), rejects)
     assert place.ledger.get("r1")["state"] == "reported"
-    assert place.keys() == []
+    assert place.output_keys() == []
 
 
 def test_a_stalled_owner_does_not_complete_what_another_took_over(

@@ -47,7 +47,7 @@ def reason(place: Place, keys: RunKeys) -> str:
     record = place.ledger.get(keys.run_id)
     assert record["state"] == "rejected"
     assert place.read_json(keys.rejected)["reason"] == record["reason"]
-    assert not place.keys(f"{keys.prefix}shards/")
+    assert not place.output_keys(f"{keys.prefix}shards/")
     return str(record["reason"])
 
 
@@ -91,11 +91,11 @@ def test_csv_gzip_and_parquet_make_the_same_shards(place: Place) -> None:
 def test_everything_else_is_there_before_the_first_shard(place: Place) -> None:
     written: list[str] = []
     place.options["SHARD_ROWS"] = "2"
-    client = place.context(STAGE).storage.client
-    client.meta.events.register(
-        "before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"])
-    )
+    hook = "before-parameter-build.s3.PutObject"
+    client = place.session.client("s3")
+    client.meta.events.register(hook, lambda params, **_: written.append(params["Key"]), "seen")
     keys = ingested(place, positions_csv(*good_rows(5)))
+    client.meta.events.unregister(hook, unique_id="seen")
     of_run = [key for key in written if key.startswith(keys.prefix)]
     assert of_run == [
         keys.quarantine,
@@ -111,7 +111,7 @@ def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes
     event = place.upload("positions/a.csv", positions_csv(*good_rows(5)))
     place.work(STAGE, event)
     keys = RunKeys(place.run_id(event))
-    before = {key: place.written(key).version_id for key in place.keys()}
+    before = {key: place.written(key).version_id for key in place.output_keys()}
     lost = place.written(keys.shard("00000"))
     place.session.client("s3").delete_object(
         Bucket=place.output_bucket, Key=lost.key, VersionId=str(lost.version_id)
@@ -122,7 +122,7 @@ def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes
     claim = claim_key(STAGE, event)
     place.session.client("dynamodb").delete_item(TableName=place.table, Key={"id": {"S": claim}})
     place.work(STAGE, event)
-    after = {key: place.written(key).version_id for key in place.keys()}
+    after = {key: place.written(key).version_id for key in place.output_keys()}
     assert after.keys() == before.keys()
     assert {key for key in after if after[key] != before[key]} == {lost.key}
 
@@ -221,4 +221,4 @@ def test_an_overwritten_object_is_read_in_the_version_of_its_event(place: Place)
 def test_a_folders_placeholder_makes_no_run(place: Place) -> None:
     place.work(STAGE, place.upload("positions/", b""))
     assert list(place.ledger.all()) == []
-    assert place.keys() == []
+    assert place.output_keys() == []

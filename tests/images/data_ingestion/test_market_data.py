@@ -3,13 +3,16 @@ from __future__ import annotations
 import gzip
 import io
 from datetime import date
+from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 from batchkit.errors import Rejected
 from data_ingestion.market_data import _read, checked
 
 from tests.images.data_ingestion.conftest import AS_OF, market_csv, market_rows
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KEY = "market-data/2026-01-30.csv"
 ROWS = market_rows(5)

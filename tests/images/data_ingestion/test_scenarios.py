@@ -52,7 +52,9 @@ def test_the_same_market_data_in_any_order_makes_the_same_bytes(scenarios: Scena
 def test_too_short_a_history_is_rejected(scenarios: ScenarioSet) -> None:
     assert len(scenarios.dates) >= 250
     frame = pl.DataFrame(
-        market_rows(250), schema=["date", "factor_id", "factor_type", "tenor", "value"], orient="row"
+        market_rows(250),
+        schema=["date", "factor_id", "factor_type", "tenor", "value"],
+        orient="row",
     ).with_columns(pl.col("date").str.to_date(), pl.col("value").cast(pl.Float64))
     with pytest.raises(Rejected, match="249 daily moves, and historical simulation needs at least"):
         historical(MarketData("market-data/x.csv", None, frame), "USD")

@@ -51,7 +51,9 @@ def test_fields_beyond_the_header_are_kept_apart() -> None:
 
 @given(st.data())
 def test_blocks_and_chunks_change_nothing(data: st.DataObject) -> None:
-    rows = data.draw(st.lists(st.sampled_from([ROW.format(7), "", "x", ROW.format(8)]), max_size=12))
+    rows = data.draw(
+        st.lists(st.sampled_from([ROW.format(7), "", "x", ROW.format(8)]), max_size=12)
+    )
     content = text(*rows, ROW.format(9))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))
     chunks = [

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
 from batchkit.errors import ObjectConflictError
 from report_generation.fan_in import losses_by_book, present_values, sensitivities, summed
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "book": pl.String,
     "measure": pl.String,
     "factor_id": pl.String,
@@ -19,9 +20,7 @@ SCHEMA = {
 
 def file(*rows: tuple[str, str, str | None, int | None, str], made_with: str = "h") -> bytes:
     buffer = io.BytesIO()
-    frame = pl.DataFrame(
-        [(*row[:4], Decimal(row[4])) for row in rows], schema=SCHEMA, orient="row"
-    )
+    frame = pl.DataFrame([(*row[:4], Decimal(row[4])) for row in rows], schema=SCHEMA, orient="row")
     frame.write_parquet(buffer, metadata={"scenario_sha256": made_with})
     return buffer.getvalue()
 

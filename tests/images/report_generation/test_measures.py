@@ -21,7 +21,7 @@ def independent(losses: list[Decimal], level: Decimal) -> tuple[float, float]:
     """VaR and ES by integrating the empirical quantile function over the tail."""
     ordered = np.sort(np.array([float(loss) for loss in losses]))[::-1]
     size = Fraction(len(losses)) * (1 - Fraction(level))
-    cover = np.array([float(max(0, min(1, size - place))) for place in range(len(losses))])
+    cover = np.clip([float(size - place) for place in range(len(losses))], 0, 1)
     var = ordered[np.flatnonzero(cover > 0)[-1]]
     return float(var), float(ordered @ cover / float(size))
 
@@ -77,9 +77,7 @@ def test_twice_the_losses_are_twice_the_risk(losses: list[Decimal], level: Decim
     st.integers(1, 120).flatmap(
         lambda count: st.dictionaries(
             st.sampled_from("ABCDE"),
-            st.lists(
-                st.decimals(-(10**12), 10**12, places=6), min_size=count, max_size=count
-            ),
+            st.lists(st.decimals(-(10**12), 10**12, places=6), min_size=count, max_size=count),
             min_size=1,
         )
     ),

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import report_generation
 
 from tests.images.report_generation.conftest import LEVELS, NASTY
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 SCHEMA = json.loads(
     Path(report_generation.__file__).with_name("summary.schema.json").read_text(encoding="utf-8")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +14,9 @@ from hypothesis import strategies as st
 from risk_calculation.discounting import curves
 from risk_calculation.exposures import net
 from risk_calculation.valuation import Market, figures, market
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 TODAY = date(2026, 1, 30)
 IN_A_YEAR = date(2027, 1, 30)
