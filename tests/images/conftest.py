@@ -31,8 +31,8 @@ PROJECT = Path(__file__).parents[2]
 STAGES = ("data-ingestion", "risk-calculation", "report-generation")
 REGION: Final = "eu-west-1"
 
-# As in an image, a stage's package lies on the path beside batchkit.
-sys.path[:0] = [str(PROJECT / "images" / stage) for stage in STAGES]
+# As in an image, a stage's package lies on the path beside batchkit; the root is for the tests.
+sys.path[:0] = [str(PROJECT), *(str(PROJECT / "images" / stage) for stage in STAGES)]
 
 
 class OneClientASession(boto3.Session):
