@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,15 @@ def test_every_environment_has_a_stage_of_its_own_dispatch() -> None:
         "staging": Dispatch.QUEUE,
         "prod": Dispatch.QUEUE,
     }
+
+
+def test_every_stage_may_read_what_it_listens_to() -> None:
+    for stage in project.read_settings(PROJECT, "dev").stages:
+        example = stage.source.key_pattern.replace("*", "x")
+        readable = getattr(stage.reads, stage.source.bucket)
+        assert any(fnmatchcase(example, pattern) for pattern in readable), stage.name
+
+
+def test_no_stage_may_read_whole_runs() -> None:
+    for stage in project.read_settings(PROJECT, "dev").stages:
+        assert "runs/*" not in (*stage.reads.output, *stage.writes.output)
