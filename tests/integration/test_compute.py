@@ -7,23 +7,21 @@ import pytest
 from fargate_batch.names import Output, StageOutput
 
 if TYPE_CHECKING:
-    from conftest import Launched
-
-    from fargate_batch.settings import Stage
+    from fargate_batch.environment import Environment
 
 
 @pytest.fixture(scope="session")
-def definitions(launched: Launched) -> dict[Stage, dict[str, Any]]:
+def definitions(launched: Environment) -> dict[str, dict[str, Any]]:
     ecs = launched.client("ecs")
     return {
-        stage: ecs.describe_task_definition(
+        stage.name: ecs.describe_task_definition(
             taskDefinition=launched.of(stage.name, StageOutput.TASK_DEFINITION_ARN)
         )["taskDefinition"]
         for stage in launched.settings.stages
     }
 
 
-def test_cluster_offers_fargate_and_spot(launched: Launched) -> None:
+def test_cluster_offers_fargate_and_spot(launched: Environment) -> None:
     (cluster,) = launched.client("ecs").describe_clusters(
         clusters=[launched[Output.CLUSTER_NAME]], include=["SETTINGS"]
     )["clusters"]
@@ -31,7 +29,7 @@ def test_cluster_offers_fargate_and_spot(launched: Launched) -> None:
     assert cluster["defaultCapacityProviderStrategy"]
 
 
-def test_each_log_group_is_encrypted_and_ages(launched: Launched) -> None:
+def test_each_log_group_is_encrypted_and_ages(launched: Environment) -> None:
     logs = launched.client("logs")
     for stage in launched.settings.stages:
         name = launched.of(stage.name, StageOutput.LOG_GROUP_NAME)
@@ -41,16 +39,17 @@ def test_each_log_group_is_encrypted_and_ages(launched: Launched) -> None:
 
 
 def test_task_definition_has_the_catalogues_size(
-    definitions: dict[Stage, dict[str, Any]],
+    launched: Environment, definitions: dict[str, dict[str, Any]]
 ) -> None:
-    for stage, definition in definitions.items():
+    for stage in launched.settings.stages:
+        definition = definitions[stage.name]
         assert definition["requiresCompatibilities"] == ["FARGATE"]
         assert definition["networkMode"] == "awsvpc"
         assert (definition["cpu"], definition["memory"]) == (str(stage.cpu), str(stage.memory))
         assert definition["runtimePlatform"]["cpuArchitecture"] == "X86_64"
 
 
-def test_container_is_confined(definitions: dict[Stage, dict[str, Any]]) -> None:
+def test_container_is_confined(definitions: dict[str, dict[str, Any]]) -> None:
     for definition in definitions.values():
         (container,) = definition["containerDefinitions"]
         assert container["user"] not in {"", "0", "root"}
@@ -63,14 +62,14 @@ def test_container_is_confined(definitions: dict[Stage, dict[str, Any]]) -> None
 
 
 def test_container_runs_an_image_named_by_its_digest(
-    launched: Launched, definitions: dict[Stage, dict[str, Any]]
+    launched: Environment, definitions: dict[str, dict[str, Any]]
 ) -> None:
     for stage, definition in definitions.items():
-        uri = launched.of(stage.name, StageOutput.REPOSITORY_URI)
+        uri = launched.of(stage, StageOutput.REPOSITORY_URI)
         assert definition["containerDefinitions"][0]["image"].startswith(f"{uri}@sha256:")
 
 
-def test_service_waits_at_zero_in_private_subnets(launched: Launched) -> None:
+def test_service_waits_at_zero_in_private_subnets(launched: Environment) -> None:
     for stage in launched.settings.stages:
         (service,) = launched.client("ecs").describe_services(
             cluster=launched[Output.CLUSTER_NAME],
@@ -86,7 +85,7 @@ def test_service_waits_at_zero_in_private_subnets(launched: Launched) -> None:
         assert service["availabilityZoneRebalancing"] == "ENABLED"
 
 
-def test_service_scales_on_cpu_between_its_limits(launched: Launched) -> None:
+def test_service_scales_on_cpu_between_its_limits(launched: Environment) -> None:
     scaling = launched.client("application-autoscaling")
     for stage in launched.settings.stages:
         resource = (

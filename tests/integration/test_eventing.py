@@ -7,16 +7,16 @@ from fargate_batch.names import Output, StageOutput
 from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
-    from conftest import Launched
+    from fargate_batch.environment import Environment
 
 
-def rule_and_target(launched: Launched, stage: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def rule_and_target(launched: Environment, stage: str) -> tuple[dict[str, Any], dict[str, Any]]:
     events, name = launched.client("events"), launched.of(stage, StageOutput.RULE_NAME)
     (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
     return events.describe_rule(Name=name), target
 
 
-def test_each_stage_hears_of_its_own_objects(launched: Launched) -> None:
+def test_each_stage_hears_of_its_own_objects(launched: Environment) -> None:
     names = {
         "input": launched[Output.INPUT_BUCKET_NAME],
         "output": launched[Output.OUTPUT_BUCKET_NAME],
@@ -29,7 +29,7 @@ def test_each_stage_hears_of_its_own_objects(launched: Launched) -> None:
         assert pattern["detail"]["bucket"]["name"] == [names[stage.source.bucket]]
 
 
-def test_ingestion_is_run_with_bucket_key_and_version(launched: Launched) -> None:
+def test_ingestion_is_run_with_bucket_key_and_version(launched: Environment) -> None:
     _, target = rule_and_target(launched, "data-ingestion")
     assert target["Arn"] == launched[Output.CLUSTER_ARN]
     assert set(target["InputTransformer"]["InputPathsMap"].values()) >= {
@@ -39,7 +39,7 @@ def test_ingestion_is_run_with_bucket_key_and_version(launched: Launched) -> Non
     }
 
 
-def test_no_target_drops_what_it_cannot_deliver(launched: Launched) -> None:
+def test_no_target_drops_what_it_cannot_deliver(launched: Environment) -> None:
     for stage in launched.settings.stages:
         _, target = rule_and_target(launched, stage.name)
         queues = {
@@ -50,7 +50,7 @@ def test_no_target_drops_what_it_cannot_deliver(launched: Launched) -> None:
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
 
 
-def test_queued_stages_get_their_events_through_their_queue(launched: Launched) -> None:
+def test_queued_stages_get_their_events_through_their_queue(launched: Environment) -> None:
     for stage in launched.settings.stages:
         _, target = rule_and_target(launched, stage.name)
         queued = stage.dispatch is Dispatch.QUEUE and stage.source.bucket != "input"
@@ -62,12 +62,12 @@ def test_queued_stages_get_their_events_through_their_queue(launched: Launched) 
         assert target["Arn"] == expected
 
 
-def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: Launched) -> None:
+def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: Environment) -> None:
     alarms = launched.client("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm"])
     (alarm,) = [
         alarm
         for alarm in alarms["MetricAlarms"]
-        if alarm["Namespace"] == "AWS/Events" and alarm["AlarmName"].endswith(launched.environment)
+        if alarm["Namespace"] == "AWS/Events" and alarm["AlarmName"].endswith(launched.name)
     ]
     settings = launched.settings.alarms
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"

@@ -7,14 +7,14 @@ import pytest
 from fargate_batch.names import Output, StageOutput, ledger_stack_name
 
 if TYPE_CHECKING:
-    from conftest import Launched
+    from fargate_batch.environment import Environment
 
 BUCKETS = [Output.INPUT_BUCKET_NAME, Output.OUTPUT_BUCKET_NAME]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_bucket_is_closed_versioned_and_announces_objects(
-    launched: Launched, bucket: Output
+    launched: Environment, bucket: Output
 ) -> None:
     s3, name = launched.client("s3"), launched[bucket]
     block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
@@ -25,7 +25,7 @@ def test_bucket_is_closed_versioned_and_announces_objects(
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_bucket_encrypts_with_the_environments_key(launched: Launched, bucket: Output) -> None:
+def test_bucket_encrypts_with_the_environments_key(launched: Environment, bucket: Output) -> None:
     answer = launched.client("s3").get_bucket_encryption(Bucket=launched[bucket])
     (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
     default = rule["ApplyServerSideEncryptionByDefault"]
@@ -34,23 +34,23 @@ def test_bucket_encrypts_with_the_environments_key(launched: Launched, bucket: O
     assert rule["BucketKeyEnabled"] is True
 
 
-def test_key_rotates(launched: Launched) -> None:
+def test_key_rotates(launched: Environment) -> None:
     status = launched.client("kms").get_key_rotation_status(KeyId=launched[Output.KEY_ARN])
     assert status["KeyRotationEnabled"] is True
 
 
-def test_ledger_is_the_tap_table(launched: Launched) -> None:
+def test_ledger_is_the_tap_table(launched: Environment) -> None:
     name = launched[Output.LEDGER_TABLE_NAME]
     table = launched.client("dynamodb").describe_table(TableName=name)["Table"]
-    assert name == f"TurnAroundPromptTable{launched.environment}"
+    assert name == f"TurnAroundPromptTable{launched.name}"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert table["AttributeDefinitions"] == [{"AttributeName": "id", "AttributeType": "S"}]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert not table.get("DeletionProtectionEnabled")
 
 
-def test_ledger_exports_its_outputs(launched: Launched) -> None:
-    stack = ledger_stack_name(launched.environment)
+def test_ledger_exports_its_outputs(launched: Environment) -> None:
+    stack = ledger_stack_name(launched.name)
     exports = {
         export["Name"]: export["Value"]
         for page in launched.client("cloudformation").get_paginator("list_exports").paginate()
@@ -59,10 +59,10 @@ def test_ledger_exports_its_outputs(launched: Launched) -> None:
     assert exports[f"{stack}-TurnAroundPromptTableName"] == launched[Output.LEDGER_TABLE_NAME]
     assert exports[f"{stack}-TurnAroundPromptTableArn"] == launched[Output.LEDGER_TABLE_ARN]
     assert exports[f"{stack}-StackName"] == stack
-    assert exports[f"{stack}-EnvironmentSuffix"] == launched.environment
+    assert exports[f"{stack}-EnvironmentSuffix"] == launched.name
 
 
-def test_each_stage_has_a_repository_with_immutable_tags(launched: Launched) -> None:
+def test_each_stage_has_a_repository_with_immutable_tags(launched: Environment) -> None:
     ecr = launched.client("ecr")
     for stage in launched.settings.stages:
         name = launched.of(stage.name, StageOutput.REPOSITORY_URI).split("/", 1)[1]
@@ -73,7 +73,7 @@ def test_each_stage_has_a_repository_with_immutable_tags(launched: Launched) -> 
         assert len(images) >= 1
 
 
-def test_each_stage_has_a_queue_with_a_dead_letter_queue(launched: Launched) -> None:
+def test_each_stage_has_a_queue_with_a_dead_letter_queue(launched: Environment) -> None:
     sqs = launched.client("sqs")
     for stage in launched.settings.stages:
         attributes = sqs.get_queue_attributes(
