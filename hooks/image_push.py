@@ -63,7 +63,7 @@ class ImagePush(CheckedHook[ImagePushArguments]):
                 ),
                 self.client("ecr"),
                 arguments.engine,
-                lambda who, step: self.logger.info("%s - %s: %s", self.stack.name, who, step),
+                lambda who, step: self.logger.info("%s: %s", who, step),
             )
         except (ClientError, BotoCoreError) as error:
             raise UserError(f"{self.stack.name}: the images cannot be pushed: {error}") from error
