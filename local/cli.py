@@ -1,5 +1,7 @@
 """`python -m local up | down | env | logs`."""
 
+# ruff: noqa: T201 - printing is what a command does
+
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,4 @@
-"""What happens by itself: metrics are published, alarms evaluated, services scaled."""
+"""What happens by itself: services are kept whole, metrics published, alarms evaluated."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Final
 
 from local import gauges
 from local.autoscaling import api, scaler
+from local.ecs import scheduler
 from local.symbols import Symbol
 
 _ALARMS: Final = Symbol("services.cloudwatch", "_alarms")
+_TASKS: Final = Symbol("services.ecs", "_tasks")
 _EVALUATE_ALL: Final = Symbol("services.cloudwatch", "_evaluate_all_alarms", ())
 
-SYMBOLS: Final = (_ALARMS, _EVALUATE_ALL)
+SYMBOLS: Final = (_ALARMS, _TASKS, _EVALUATE_ALL)
 
 TICK_SECONDS: Final = 2.0
 
@@ -40,22 +42,23 @@ class Clock:
         while not self._stopped.wait(TICK_SECONDS):
             try:
                 tick()
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged with its traceback
                 # The next tick may succeed, and a clock that stands would be noticed late.
                 _log.exception("A tick failed")
 
 
 def tick() -> None:
-    """One round, in every account and region that has alarms or scalable targets."""
+    """One round, in every account and region that has alarms, tasks or scalable targets."""
     from ministack.core.responses import request_scope
 
     scopes = {
         (account, region)
-        for store in (_ALARMS.get(), api.targets)
+        for store in (_ALARMS.get(), _TASKS.get(), api.targets)
         for (account, region, _), _ in store.all_items()
     }
     for account, region in scopes:
         with request_scope(account, region):
+            scheduler.tick()
             gauges.publish()
             _EVALUATE_ALL.get()()
             scaler.scale()

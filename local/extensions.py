@@ -18,7 +18,7 @@ from local.cloudformation import (
     storage,
 )
 from local.ecs import containers as ecs_containers
-from local.ecs import credentials, exits, requests, state_changes, stopping
+from local.ecs import credentials, exits, requests, scheduler, state_changes, stopping
 from local.events import delivery, log_target, metrics, object_versions
 from local.registry import addresses, blobs
 from local.registry import images as registry_images
@@ -55,6 +55,7 @@ _MODULES: Final = (
     rules,
     scaler,
     scaling,
+    scheduler,
     stacks,
     state_changes,
     stopping,
@@ -100,6 +101,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     exits.install()
     state_changes.install()
     stopping.install()
+    scheduler.install()
     metrics.install()
     object_versions.install()
     delivery.install()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.autoscaling import api
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _S3: Final = "ministack.services.s3"
 _FILE: Final = "local.pickle"

@@ -47,7 +47,7 @@ def find(directory: Directory) -> Running | None:
     return None
 
 
-def start(
+def start(  # noqa: PLR0913 - all but two are options, by name
     directory: Directory,
     port: int,
     *,

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     directory.path.mkdir(parents=True, exist_ok=True)
     lock = _lock(directory)
     if lock is None:
-        print(f"A local AWS runs in {directory.path} already.", file=sys.stderr)
+        sys.stderr.write(f"A local AWS runs in {directory.path} already.\n")
         return 1
     _configure(directory, options.port, options.region, persist=options.persist)
     serve(
@@ -77,6 +77,8 @@ def _configure(directory: Directory, port: int, region: str, *, persist: bool) -
             "GATEWAY_PORT": str(port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "MINISTACK_REGION": region,
+            # Policies are enforced: what a task's role may not do fails here as it would on AWS.
+            "AUTH": "true",
             "PERSIST_STATE": "1" if persist else "0",
             "STATE_DIR": str(directory.state),
             # Objects are saved by local.persistence, with all their versions.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local import process
 from local.location import DEFAULT_REGION, Directory, Running, endpoint, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region, new_uuid
 
@@ -15,6 +15,9 @@ from local.symbols import Symbol
 _PATTERNS: Final = Symbol("core.router", "SERVICE_PATTERNS")
 _HANDLERS: Final = Symbol("app", "SERVICE_HANDLERS")
 _SERVICES: Final = Symbol("services.ecs", "_services")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SYMBOLS: Final = (_PATTERNS, _HANDLERS, _SERVICES)
 
@@ -204,7 +207,7 @@ def _describe_activities(request: Record) -> Record:
     return {"ScalingActivities": list(reversed(found))}
 
 
-_ACTIONS: Final = {
+_ACTIONS: Final[dict[str, Callable[[Record], Record]]] = {
     "RegisterScalableTarget": register_scalable_target,
     "DeregisterScalableTarget": deregister_scalable_target,
     "PutScalingPolicy": put_scaling_policy,

@@ -61,9 +61,12 @@ def _scale_target(key: str, target: Record, service: Record) -> None:
     inwards = [one for one in proposals if one[0] < current]
     if outwards and not target["SuspendedState"]["DynamicScalingOutSuspended"]:
         _apply(target, service, max(outwards, key=lambda one: one[0]))
-    elif inwards and not target["SuspendedState"]["DynamicScalingInSuspended"]:
-        if _all_agree(policies, inwards):
-            _apply(target, service, max(inwards, key=lambda one: one[0]))
+    elif (
+        inwards
+        and not target["SuspendedState"]["DynamicScalingInSuspended"]
+        and _all_agree(policies, inwards)
+    ):
+        _apply(target, service, max(inwards, key=lambda one: one[0]))
 
 
 def _all_agree(policies: list[Record], inwards: list[tuple[int, Record, Record]]) -> bool:
@@ -78,7 +81,7 @@ def _all_agree(policies: list[Record], inwards: list[tuple[int, Record, Record]]
 
 
 def _wanted(policy: Record, alarm: Record, current: int) -> int | None:
-    """The capacity that a policy wants because of an alarm; None when the alarm does not call it."""
+    """The capacity that a policy wants because of an alarm; None when that does not call it."""
     actions = alarm.get(_ACTIONS_IN_STATE[alarm["StateValue"]]) or ()
     if policy["PolicyARN"] not in actions or not alarm.get("ActionsEnabled", True):
         return None

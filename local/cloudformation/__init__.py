@@ -1,0 +1,1 @@
+"""What MiniStack's CloudFormation lacks: resource types, dropped properties, refusals."""

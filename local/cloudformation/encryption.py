@@ -1,4 +1,4 @@
-"""A log group with a key is refused, as CloudWatch Logs does, unless the key's policy lets it in."""
+"""A log group with a key is refused, as on AWS, unless the key's policy lets CloudWatch Logs in."""
 
 from __future__ import annotations
 

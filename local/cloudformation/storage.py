@@ -5,8 +5,7 @@ The dropped properties go through the API that owns them, called like any client
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.cloudformation.handlers import (
     HANDLERS,
@@ -17,6 +16,9 @@ from local.cloudformation.handlers import (
 )
 from local.selfcall import client
 from local.symbols import Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BUCKETS: Final = Symbol("services.s3", "_buckets")
 _TOPICS: Final = Symbol("services.sns", "_topics")

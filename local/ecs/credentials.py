@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from local.symbols import Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _REGISTER_METADATA: Final = Symbol(
     "services.ecs",
@@ -49,7 +51,7 @@ def install(endpoint_for: Callable[[str], str]) -> None:
 
 
 def _completing(register: Any, endpoint_for: Callable[[str], str]) -> Any:
-    def complete(  # noqa: PLR0913 - MiniStack's own signature
+    def complete(  # noqa: PLR0913, PLR0917 - MiniStack's own signature
         task_arn: str,
         cluster_arn: str,
         td: dict[str, Any],

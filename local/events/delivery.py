@@ -161,7 +161,7 @@ def _input(target: dict[str, Any], rule: dict[str, Any], view: Any) -> dict[str,
     return overrides
 
 
-def _give_up(  # noqa: PLR0913 - what a dead letter tells
+def _give_up(  # noqa: PLR0913, PLR0917 - what a dead letter tells
     target: dict[str, Any],
     rule: dict[str, Any],
     view: Any,

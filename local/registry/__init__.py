@@ -1,1 +1,1 @@
-"""What MiniStack's registry lacks: its own address, layers on disk, and what ECR says and refuses."""
+"""What MiniStack's registry lacks: its own address, layers on disk, ECR's answers and refusals."""

@@ -79,7 +79,7 @@ class BlobStore(AccountRegionScopedDict):  # type: ignore[misc]  # MiniStack shi
         self.directory = directory
 
     def setdefault(self, key: str, default: Any = None) -> RepositoryBlobs:
-        """Return the blobs of a repository, which may be none; `default` is MiniStack's and unused."""
+        """Return the blobs of a repository; `default` is what MiniStack offers, and not used."""
         del default
         if key not in self:
             self[key] = RepositoryBlobs(self.directory)
@@ -93,7 +93,7 @@ def path_of(directory: Path, digest: str) -> Path:
 
 
 def install(directory: Path) -> None:
-    """Keep layers in `directory`, in state files by digest only, and drop those of no repository."""
+    """Keep layers in `directory`, name them in state files, and drop those of no repository."""
     store = BlobStore(directory)
     _BLOBS.set(store)
     get_state, restore, delete = _GET_STATE.get(), _RESTORE.get(), _DELETE_REPOSITORY.get()

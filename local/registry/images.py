@@ -7,11 +7,13 @@ names only blobs that were pushed, and lifecycle policies by image count are car
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from local.registry.blobs import RepositoryBlobs
 from local.responses import RefusedError, Response, payload_of, reply
 from local.symbols import Symbol
+
+if TYPE_CHECKING:
+    from local.registry.blobs import RepositoryBlobs
 
 _DESCRIBE: Final = Symbol("services.ecr", "_describe_images", ("data",))
 _PUT_IMAGE: Final = Symbol("services.ecr", "_put_image", ("data",))

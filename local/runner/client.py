@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.ecs.containers import CannotPullError
 from local.location import Directory, endpoint
 from local.runner import commands, images, usage
-from local.runner.engine import Engine
 from local.runner.processes import ProcessContainer
 from local.symbols import Symbol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.runner.engine import Engine
 
 _GET_CLIENT: Final = Symbol("services.ecs", "_get_docker", ())
 
@@ -22,6 +25,7 @@ SYMBOLS: Final = (_GET_CLIENT,)
 _log = logging.getLogger("local.runner")
 
 _NANOSECONDS: Final = 1_000_000_000
+_HEALTH: Final = {"starting": "UNKNOWN", "healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}
 _KEPT_SECONDS: Final = 60
 """For so long a container that has ended can be inspected and its output read."""
 
@@ -238,6 +242,18 @@ class Containers:
             return None  # it has ended meanwhile
         used: float = stats["cpu_stats"]["cpu_usage"]["total_usage"] / _NANOSECONDS
         return used
+
+    def health(self, container_id: str) -> str | None:
+        """HEALTHY, UNHEALTHY or UNKNOWN; None without a health check or when it has ended."""
+        try:
+            state = self.get(container_id).attrs["State"]
+        except NotFoundError:
+            return None
+        except Exception as error:  # noqa: BLE001 - Docker's, which need not be installed
+            _log.debug("Health of %s: %s", container_id[:12], error)
+            return None
+        status = (state.get("Health") or {}).get("Status")
+        return _HEALTH.get(status) if status else None
 
     def list(self, **options: Any) -> list[Any]:
         """Return all of them."""

@@ -9,14 +9,17 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.ecs.containers import CannotPullError
-from local.runner.images import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.runner.images import Image
 
 _PYTHON: Final = re.compile(r"(.*/)?python3?(\.\d+)?")
 _ENTER: Final = Path(__file__).with_name("enter.py")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import ipaddress
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SOCKETS: Final = (
     "/var/run/docker.sock",
@@ -79,10 +81,7 @@ def _connect(url: str) -> Engine | None:
     except (docker.errors.DockerException, OSError):
         return None
     components = " ".join(part.get("Name", "") for part in version.get("Components") or ())
-    if "Podman" in components:
-        name = "Podman"
-    else:
-        name = "Docker"
+    name = "Podman" if "Podman" in components else "Docker"
     description = f"{name} {version['Version']} at {url}"
     if "Docker Desktop" in info.get("OperatingSystem", ""):
         # It forwards this name to the loopback interface of the machine outside its VM.
@@ -94,12 +93,18 @@ def _connect(url: str) -> Engine | None:
 
 
 def _bridge_gateway(client: Any) -> str | None:
+    """The address of this machine on the engine's default network."""
     import docker
 
-    with contextlib.suppress(docker.errors.DockerException, IndexError, KeyError, TypeError):
-        gateway: str = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-        return gateway
-    return None
+    try:
+        (configuration, *_) = client.networks.get("bridge").attrs["IPAM"]["Config"]
+    except (docker.errors.DockerException, KeyError, TypeError, ValueError):
+        return None
+    gateway: str | None = configuration.get("Gateway")
+    if gateway is None:
+        # A fresh engine names only the subnet, of which it takes the first address.
+        gateway = str(next(ipaddress.ip_network(configuration["Subnet"]).hosts()))
+    return gateway
 
 
 def _is_local_address(address: str) -> bool:

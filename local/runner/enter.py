@@ -41,7 +41,7 @@ def main() -> None:
         os.setgroups([])
         os.setgid(int(group) if group.isdecimal() else uid)
         os.setuid(uid)
-    os.execvp(words[0], words)
+    os.execvp(words[0], words)  # noqa: S606 - the point of it
 
 
 if __name__ == "__main__":

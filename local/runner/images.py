@@ -147,9 +147,8 @@ def _lay_over(layer: Path, root: Path) -> None:
     """Put a layer on top of what is there, with whiteouts taking files of lower layers away."""
     for folder, directories, files in os.walk(layer):
         here = root / Path(folder).relative_to(layer)
-        if _OPAQUE in files:
-            for child in here.iterdir():
-                _remove(child)
+        for child in list(here.iterdir()) if _OPAQUE in files else ():
+            _remove(child)
         # os.walk counts links to directories among the directories, and does not follow them.
         links = [name for name in directories if Path(folder, name).is_symlink()]
         for name in [*files, *links]:
@@ -160,14 +159,11 @@ def _lay_over(layer: Path, root: Path) -> None:
             _remove(here / name)
             os.link(Path(folder, name), here / name, follow_symlinks=False)
         for name in directories:
-            if name in links:
-                continue
             target = here / name
-            if target.is_symlink() or target.is_file():
-                # A link to a directory stays, as Docker's layers keep /lib -> usr/lib.
-                if not target.is_dir():
-                    target.unlink()
-            target.mkdir(exist_ok=True)
+            # A link to a directory stays one, as /lib -> usr/lib of a base image does.
+            if name not in links and not target.is_dir():
+                target.unlink(missing_ok=True)
+                target.mkdir()
 
 
 def _remove(path: Path) -> None:

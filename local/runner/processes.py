@@ -9,12 +9,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from local.runner import usage
-from local.runner.commands import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.runner.commands import Command
 
 _POLL_SECONDS: Final = 0.05
 _OUT_OF_MEMORY: Final = 128 + signal.SIGKILL

@@ -7,15 +7,17 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from local.runner.commands import host_python
 from local.testing import LocalAws, local_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def _sibling(name: str) -> Any:
@@ -52,7 +54,8 @@ class Clients:
     def __getattr__(self, service: str) -> Any:
         name = service.replace("_", "-")
         if name not in self._made:
-            self._made[name] = self._session.client(name, endpoint_url=self._endpoint)
+            make: Any = self._session.client
+            self._made[name] = make(name, endpoint_url=self._endpoint)
         return self._made[name]
 
 
@@ -110,7 +113,7 @@ sys.exit(0 if os.path.exists(os.environ["TMPDIR"] + "/healthy") else 1)
 
 
 @pytest.fixture(scope="session")
-def repository(aws: LocalAws, clients: Clients) -> str:
+def repository(clients: Clients) -> str:
     name = "tests/stage"
     clients.ecr.create_repository(repositoryName=name)
     return name
@@ -139,6 +142,49 @@ def image(aws: LocalAws, repository: str) -> str:
     return f"{aws.registry}/{repository}@{digest}"
 
 
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def execution_role(clients: Clients) -> str:
+    role = clients.iam.create_role(RoleName="execution", AssumeRolePolicyDocument=TRUST)
+    return str(role["Role"]["Arn"])
+
+
+@pytest.fixture
+def task_role(clients: Clients, unique: str) -> str:
+    """A role that may do nothing but read one bucket, which is named like the test."""
+    role = clients.iam.create_role(RoleName=unique, AssumeRolePolicyDocument=TRUST)
+    clients.iam.put_role_policy(
+        RoleName=unique,
+        PolicyName="read",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["s3:ListBucket"],
+                        "Resource": [f"arn:aws:s3:::{unique}"],
+                    }
+                ],
+            }
+        ),
+    )
+    return str(role["Role"]["Arn"])
+
+
 @pytest.fixture(scope="session")
 def cluster(clients: Clients) -> str:
     name = "tests"
@@ -154,7 +200,7 @@ NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["
 
 
 @pytest.fixture
-def define(clients: Clients, image: str, unique: str) -> Callable[..., str]:
+def define(clients: Clients, image: str, unique: str, execution_role: str) -> Callable[..., str]:
     """Registers a task definition and returns its ARN."""
 
     def register(*, task: dict[str, Any] | None = None, **container: Any) -> str:
@@ -166,7 +212,7 @@ def define(clients: Clients, image: str, unique: str) -> Callable[..., str]:
                 "networkMode": "awsvpc",
                 "cpu": "256",
                 "memory": "512",
-                "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+                "executionRoleArn": execution_role,
                 "containerDefinitions": [
                     {
                         "name": "stage",

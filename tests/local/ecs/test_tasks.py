@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def override(*command: str, **environment: str) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def test_state_changes_are_told_in_order(
 
 
 def test_stop_sends_sigterm_and_reports_the_handlers_exit_code(
-    tasks: Any, define: Callable[..., str], clients: Any, cluster: str, unique: str
+    tasks: Any, define: Callable[..., str], clients: Any, cluster: str
 ) -> None:
     definition = define(environment=[{"name": "STOP_CODE", "value": "5"}])
     arn = tasks.run(definition)
@@ -98,32 +104,40 @@ def test_a_task_has_its_roles_credentials_its_region_and_the_endpoint(
     clients: Any,
     aws: Any,
     unique: str,
+    task_role: str,
     eventually: Callable[..., Any],
 ) -> None:
-    import boto3
-
-    clients.iam.create_role(RoleName=unique, AssumeRolePolicyDocument="{}")
-    role = f"arn:aws:iam::123456789012:role/{unique}"
-    arn = tasks.run(define(task={"taskRoleArn": role}), overrides=override("environment", A="b"))
+    arn = tasks.run(
+        define(task={"taskRoleArn": task_role}), overrides=override("environment", A="b")
+    )
     tasks.wait(arn)
     (line,) = eventually(lambda: tasks.output(arn, f"/tests/{unique}"))
     environment = json.loads(line)
     assert environment["A"] == "b"
     assert environment["AWS_REGION"] == "eu-west-1"
     assert environment["AWS_ENDPOINT_URL"] == aws.endpoint
-    sts = boto3.client(
-        "sts",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name=environment["AWS_REGION"],
+    session = boto3.session.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         aws_session_token=environment["AWS_SESSION_TOKEN"],
+        region_name=environment["AWS_REGION"],
     )
-    assert f"assumed-role/{unique}/" in sts.get_caller_identity()["Arn"]
+    endpoint = environment["AWS_ENDPOINT_URL"]
+    identity = session.client("sts", endpoint_url=endpoint).get_caller_identity()
+    assert f"assumed-role/{unique}/" in identity["Arn"]
+    # What the role allows works, and nothing else does.
+    for name in (unique, f"{unique}-other"):
+        clients.s3.create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+    s3 = session.client("s3", endpoint_url=endpoint)
+    assert s3.list_objects_v2(Bucket=unique)["KeyCount"] == 0
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.list_objects_v2(Bucket=f"{unique}-other")
 
 
 def test_a_task_writes_into_its_own_directory(
-    tasks: Any, define: Callable[..., str], unique: str, aws: Any, eventually: Callable[..., Any]
+    tasks: Any, define: Callable[..., str], unique: str, eventually: Callable[..., Any]
 ) -> None:
     arn = tasks.run(define(), overrides=override("write"))
     tasks.wait(arn)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEMPLATE = (
     '{"containerOverrides": [{"name": "stage", "command": ["environment"], "environment": ['
