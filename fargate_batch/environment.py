@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from batchkit.ledger import Ledger
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from fargate_batch import project
+from fargate_batch.aws_errors import PATIENT, PROBE, explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import Output, StageOutput
 
@@ -54,7 +48,7 @@ class Environment:
     def client(self, service: str) -> Any:
         """A client that retries as botocore knows how to."""
         return self.session.client(  # type: ignore[call-overload]  # the service varies
-            service, config=Config(retries={"mode": "standard", "max_attempts": 8})
+            service, config=PATIENT
         )
 
     def ledger(self) -> Ledger:
@@ -85,18 +79,8 @@ def find_environment(
     try:
         session = boto3.Session(profile_name=profile or any_stack.profile, region_name=region)
         outputs = read_outputs(session, {stack.external_name for stack in stacks})
-    except NoCredentialsError as error:
-        raise UserError(
-            "There are no AWS credentials. Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or `source local/activate` for the local AWS."
-        ) from error
-    except EndpointConnectionError as error:
-        raise UserError(
-            f"{error} Is the local AWS stopped? `make local-up` starts it; without "
-            "AWS_ENDPOINT_URL, AWS itself is asked."
-        ) from error
-    except (ProfileNotFound, ClientError, BotoCoreError) as error:
-        raise UserError(f"AWS did not describe the environment {name}: {error}") from error
+    except (ClientError, BotoCoreError) as error:
+        raise UserError(explained(error)) from error
     if not outputs:
         raise UserError(
             f"The environment {name} is not launched in {region}; `sceptre launch {name}` does it."
@@ -111,7 +95,8 @@ def read_outputs(session: boto3.Session, stack_names: set[str]) -> dict[str, str
         UserError: two of them have an output of the same name.
     """
     outputs: dict[str, str] = {}
-    for page in session.client("cloudformation").get_paginator("describe_stacks").paginate():
+    cloudformation = session.client("cloudformation", config=PROBE)
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
             if stack["StackName"] not in stack_names:
                 continue

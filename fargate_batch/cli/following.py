@@ -44,7 +44,7 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
             now = time.monotonic()
             if record != seen:
                 if not console.is_terminal:
-                    console.print(describe(run, record))
+                    console.print(Text(describe(run, record)), soft_wrap=True)
                 seen, changed = record, now
             if console.is_terminal:
                 live.update(display(run, record, stages, now - began), refresh=True)

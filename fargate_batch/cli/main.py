@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from batchkit.errors import UnknownRunError
 from batchkit.ledger import RunState
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 from sceptre.exceptions import SceptreException
 
 from fargate_batch import project
+from fargate_batch.aws_errors import explained
 from fargate_batch.cli import reports, submission
 from fargate_batch.cli.following import NoProgressError, follow_run
 from fargate_batch.cli.logs import read_logs
@@ -36,6 +40,13 @@ EXIT_CODES: Final = (
     "Exit codes: 0 done, 1 an error, 2 wrong use, 3 the run was rejected, "
     "4 the run made no progress."
 )
+RUN_FIELDS: Final = {
+    "run_id": "run",
+    "state": "state",
+    "input_key": "file",
+    "created_at": "begun",
+    "reason": "reason",
+}
 PATH: Final = click.Path(path_type=Path, dir_okay=False)
 FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
@@ -105,6 +116,10 @@ def submit(  # noqa: PLR0913  # click hands over an argument for each option
     timeout: float,
 ) -> None:
     """Upload a positions file; this starts a run."""
+    # Both before the first upload: a refusal leaves nothing behind.
+    submission.check_positions(positions)
+    if market_data is not None:
+        submission.check_market_data(market_data)
     environment = options.find()
     if market_data is not None:
         key = submission.upload_market_data(environment, market_data)
@@ -145,15 +160,11 @@ def runs(options: Options) -> None:
     if options.json:
         click.echo(json.dumps(records, default=sorted, indent=2))
         return
-    table = Table("run", "state", "file", "begun", "reason")
+    # Folded, not cut, where the line is too short: a run's id is there to be copied.
+    table = Table(*(Column(title, overflow="fold") for title in RUN_FIELDS.values()))
     for record in records:
-        table.add_row(
-            record["run_id"],
-            record["state"],
-            record["input_key"],
-            record["created_at"],
-            record.get("reason", ""),
-        )
+        # As text: a file's name or a reason may hold what rich would take for markup.
+        table.add_row(*(Text(str(record.get(field, ""))) for field in RUN_FIELDS))
     Console().print(table)
 
 
@@ -218,4 +229,16 @@ def main() -> None:
     # Sceptre raises its own when a config cannot be read, and UserError is one of them.
     except (SceptreException, UnknownRunError) as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except (ClientError, BotoCoreError) as error:
+        click.echo(explained(error), err=True)
+        sys.exit(1)
+    except Boto3Error as error:
+        # boto3's transfers say by themselves what AWS refused.
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error), err=True
+        )
         sys.exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
+from rich.text import Text
 
 from fargate_batch.names import Output
 
@@ -56,4 +57,4 @@ def show_summary(
         console.print(f"{stage}: {timing['seconds']:.1f} s")
     if page is not None:
         # Not wrapped, so that it can be copied.
-        console.print(str(page), soft_wrap=True)
+        console.print(Text(str(page)), soft_wrap=True)

@@ -19,23 +19,17 @@ POSITIONS_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 MARKET_DATA_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 
 
-def upload_positions(environment: Environment, path: Path) -> str:
-    """Upload a positions file and return the id of the run that this starts.
+def check_positions(path: Path) -> None:
+    """Check a positions file's name, before anything is uploaded.
 
     Raises:
         UserError: the file is missing, or its name does not end as one of the formats does.
     """
     _check(path, POSITIONS_SUFFIXES)
-    bucket, key = environment[Output.INPUT_BUCKET_NAME], f"{POSITIONS_PREFIX}{path.name}"
-    s3 = environment.client("s3")
-    # put_object answers with the version, which the run's id is made of; upload_file does not.
-    with path.open("rb") as body:
-        answer = s3.put_object(Bucket=bucket, Key=key, Body=body)
-    return run_id(bucket, key, answer["VersionId"])
 
 
-def upload_market_data(environment: Environment, path: Path) -> str:
-    """Upload market data, whose file is named after its date, and return its key.
+def check_market_data(path: Path) -> None:
+    """Check a market data file's name, before anything is uploaded.
 
     Raises:
         UserError: the file is missing or not named <date>.csv, <date>.csv.gz or <date>.parquet.
@@ -45,6 +39,20 @@ def upload_market_data(environment: Environment, path: Path) -> str:
         raise UserError(
             f"{path}: market data is named after its date, e.g. 2026-06-30.csv; rename the file."
         )
+
+
+def upload_positions(environment: Environment, path: Path) -> str:
+    """Upload a positions file and return the id of the run that this starts."""
+    bucket, key = environment[Output.INPUT_BUCKET_NAME], f"{POSITIONS_PREFIX}{path.name}"
+    s3 = environment.client("s3")
+    # put_object answers with the version, which the run's id is made of; upload_file does not.
+    with path.open("rb") as body:
+        answer = s3.put_object(Bucket=bucket, Key=key, Body=body)
+    return run_id(bucket, key, answer["VersionId"])
+
+
+def upload_market_data(environment: Environment, path: Path) -> str:
+    """Upload market data, whose file is named after its date, and return its key."""
     key = f"{MARKET_DATA_PREFIX}{path.name}"
     environment.client("s3").upload_file(str(path), environment[Output.INPUT_BUCKET_NAME], key)
     return key

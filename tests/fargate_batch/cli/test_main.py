@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from batchkit.events import S3Event
+from batchkit.ledger import RunState
+from batchkit.runs import RunKeys, run_id
+
+from fargate_batch.cli import following
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUN = "positions-0123456789abcdef"
+SUMMARY = {
+    "base_currency": "EUR",
+    "rows_in": 5000,
+    "rows_refused": 12,
+    "risk": [{"level": 0.99, "var": 1234567.8, "es": 2345678.9}],
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.02)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def positions(tmp_path: Path) -> Path:
+    path = tmp_path / "Positions.csv"
+    path.write_text("instrument,quantity\nA,1\n")
+    return path
+
+
+def begin(launched: Any, run: str = RUN, key: str = "positions/positions.csv") -> None:
+    launched.ledger.begin(run, S3Event(launched.input_bucket, key, "v1", "00"))
+
+
+def finish(launched: Any, run: str = RUN) -> None:
+    """What a reported run leaves behind."""
+    launched.put(RunKeys(run).report("summary.json"), json.dumps(SUMMARY))
+    launched.put(RunKeys(run).report("report.html"), "<html>")
+    launched.ledger.start_stage(run, "data-ingestion")
+    launched.ledger.finish_stage(run, "data-ingestion")
+    launched.ledger.advance(run, RunState.REPORTED)
+
+
+def test_submit_uploads_and_names_the_run_after_the_version(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    ended = batch("submit", positions, "--json")
+    assert ended.code == 0
+    head = boto3.client("s3").head_object(
+        Bucket=launched.input_bucket, Key="positions/Positions.csv"
+    )
+    assert json.loads(ended.out) == {
+        "run_id": run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+    }
+
+
+def test_submitting_again_is_another_run(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    first, second = (json.loads(batch("submit", positions, "--json").out) for _ in range(2))
+    assert first != second
+    assert launched.keys() == ["positions/Positions.csv"]
+
+
+def test_submit_uploads_market_data_as_well(
+    launched: Any, batch: Callable[..., Any], positions: Path, tmp_path: Path
+) -> None:
+    market = tmp_path / "2026-06-30.csv.gz"
+    market.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 0
+    assert "market-data/2026-06-30.csv.gz" in ended.out
+    assert launched.keys() == ["market-data/2026-06-30.csv.gz", "positions/Positions.csv"]
+
+
+@pytest.mark.parametrize("name", ["prices.csv", "2026-6-30.csv", "2026-06-30.txt", "absent.csv"])
+def test_wrong_market_data_uploads_nothing(
+    launched: Any, batch: Callable[..., Any], positions: Path, tmp_path: Path, name: str
+) -> None:
+    market = tmp_path / name
+    if name != "absent.csv":
+        market.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 1
+    assert str(market) in ended.message
+    assert launched.keys() == []
+
+
+@pytest.mark.parametrize("name", ["positions.xlsx", "positions", "absent.csv"])
+def test_wrong_positions_upload_nothing_not_even_market_data(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    market, positions = tmp_path / "2026-06-30.csv", tmp_path / name
+    market.write_bytes(b"x")
+    if name != "absent.csv":
+        positions.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 1
+    assert str(positions) in ended.message
+    assert launched.keys() == []
+
+
+def test_submit_follow_shows_the_summary(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    def work() -> None:
+        deadline = time.monotonic() + 10
+        while not launched.keys() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        head = boto3.client("s3").head_object(
+            Bucket=launched.input_bucket, Key="positions/Positions.csv"
+        )
+        run = run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+        begin(launched, run)
+        finish(launched, run)
+
+    worker = Timer(0, work)
+    worker.start()
+    ended = batch("submit", positions, "--follow", "--json", "--timeout", 20)
+    worker.join()
+    assert ended.code == 0
+    assert json.loads(ended.out) == {**SUMMARY, "report": None}
+    assert ": reported" in ended.err
+
+
+def test_follow_shows_a_reported_run(launched: Any, batch: Callable[..., Any]) -> None:
+    begin(launched)
+    finish(launched)
+    ended = batch("follow", RUN)
+    assert ended.code == 0
+    for part in ("99.0%", "1,234,568", "2,345,679", "EUR", "5,000, refused 12", "data-ingestion"):
+        assert part in ended.out
+
+
+def test_progress_is_one_line_for_each_change_however_narrow_the_terminal(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    long = "p" * 60 + "-0123456789abcdef"
+    begin(launched, long)
+    launched.ledger.advance(
+        long, RunState.CALCULATING, rows_in=1000000, rows_refused=20000, shards=12
+    )
+    ended = batch("follow", long, "--timeout", 1)
+    lines = ended.err.strip().splitlines()
+    assert lines[0] == f"{long}: calculating, 1000000 rows, 20000 refused, shards 0/12"
+    assert len(lines) == 2
+
+
+def test_follow_of_a_rejected_run_exits_with_3(launched: Any, batch: Callable[..., Any]) -> None:
+    begin(launched)
+    launched.ledger.reject(RUN, "The file is empty.")
+    ended = batch("follow", RUN)
+    assert ended.code == 3
+    assert f"Run {RUN} was rejected: The file is empty." in ended.err
+    scripted = batch("follow", RUN, "--json")
+    assert scripted.code == 3
+    assert json.loads(scripted.out) == {"run_id": RUN, "rejected": "The file is empty."}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_follow_without_progress_exits_with_4(
+    launched: Any, batch: Callable[..., Any], *, known: bool
+) -> None:
+    if known:
+        begin(launched)
+    started = time.monotonic()
+    ended = batch("follow", RUN, "--timeout", 1)
+    assert time.monotonic() - started < 6
+    assert ended.code == 4
+    assert f"`batch logs {RUN} --environment dev`" in ended.err
+    assert ("ingesting" if known else "waiting for its first task") in ended.err
+
+
+def test_report_downloads_every_file(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    begin(launched)
+    finish(launched)
+    ended = batch("report", RUN, "--download", tmp_path / "new" / "reports", "--json")
+    assert ended.code == 0
+    page = Path(json.loads(ended.out)["report"])
+    assert page == tmp_path / "new" / "reports" / RUN / "report.html"
+    assert page.read_text() == "<html>"
+    assert json.loads((page.parent / "summary.json").read_text()) == SUMMARY
+
+
+def test_report_of_a_run_that_goes_on_says_how_to_wait(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    begin(launched)
+    ended = batch("report", RUN)
+    assert ended.code == 1
+    assert ended.message == (
+        f"Run {RUN} is ingesting; `batch follow {RUN} --environment dev` waits for its report."
+    )
+
+
+def test_report_of_an_unknown_run_is_one_line(launched: Any, batch: Callable[..., Any]) -> None:
+    assert launched
+    ended = batch("report", "nothing-of-the-kind")
+    assert (ended.code, ended.message) == (1, "The ledger ledger has no run 'nothing-of-the-kind'.")
+
+
+def test_report_whose_files_have_expired_is_one_line(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    begin(launched)
+    launched.ledger.advance(RUN, RunState.REPORTED)
+    ended = batch("report", RUN)
+    assert ended.code == 1
+    assert "NoSuchKey" in ended.message
+
+
+def test_runs_lists_the_latest_first_with_whole_ids_and_reasons_as_they_are(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    begin(launched, "older-0123456789abcdef", "positions/older.csv")
+    time.sleep(0.01)
+    begin(launched, "newer-0123456789abcdef", "positions/newer[1].csv")
+    launched.ledger.reject("newer-0123456789abcdef", "[bold] is unknown")
+    ended = batch("runs")
+    assert ended.code == 0
+    assert ended.out.index("newer-") < ended.out.index("older-")
+    assert "…" not in ended.out
+    assert "[bold]" in ended.out
+
+
+def test_runs_as_json_has_every_record(launched: Any, batch: Callable[..., Any]) -> None:
+    begin(launched)
+    launched.ledger.advance(RUN, RunState.CALCULATING, shards=2)
+    launched.ledger.shard_done(RUN, "00001")
+    (record,) = json.loads(batch("runs", "--json").out)
+    assert (record["run_id"], record["shards_done"]) == (RUN, ["00001"])
+
+
+def test_runs_of_an_environment_without_any_is_empty(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    assert launched
+    assert json.loads(batch("runs", "--json").out) == []
+
+
+def test_logs_are_those_of_the_run_in_the_order_of_time(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    now = int(time.time() * 1000)
+    launched.log("data-ingestion", (now, f"{RUN} first"), (now + 20, f"{RUN} third"))
+    launched.log("risk-calculation", (now + 10, f"{RUN} second"), (now + 15, "another run"))
+    ended = batch("logs", RUN)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [f"{RUN} {which}" for which in ("first", "second", "third")]
+
+
+@pytest.mark.parametrize("command", [("follow",), ("submit",), ("report", RUN, "--timeout", "1")])
+def test_wrong_use_exits_with_2(batch: Callable[..., Any], command: tuple[str, ...]) -> None:
+    assert batch(*command).code == 2
+
+
+def test_unreadable_positions_are_one_line(
+    launched: Any, batch: Callable[..., Any], positions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launched
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(positions))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    ended = batch("submit", positions)
+    assert (ended.code, ended.message) == (1, f"{positions}: Permission denied")
