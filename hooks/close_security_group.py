@@ -39,13 +39,11 @@ class CloseSecurityGroup(CheckedHook[CloseSecurityGroupArguments]):
         if group is None:
             # An earlier version of the template, before an update that has not come through.
             self.logger.warning(
-                "%s - There is no output %s; no security group was closed",
-                self.stack.name,
-                self.arguments().output,
+                "There is no output %s; no security group was closed", self.arguments().output
             )
             return
         if count := close_group(self.client("ec2"), group):
-            self.logger.info("%s - Took %d rules out of %s", self.stack.name, count, group)
+            self.logger.info("Took %d rules out of %s", count, group)
 
 
 def close_group(ec2: EC2Client, group: str) -> int:

@@ -53,9 +53,7 @@ class EmptyBucket(CheckedHook[EmptyBucketArguments]):
         self._refuse_protected(described)
         for bucket in self._buckets(outputs_of(described)):
             deleted = empty_bucket(self.client("s3"), bucket, self._report)
-            self.logger.info(
-                "%s - %s is empty, %d versions deleted", self.stack.name, bucket, deleted
-            )
+            self.logger.info("%s is empty, %d versions deleted", bucket, deleted)
 
     def _buckets(self, outputs: dict[str, str]) -> list[str]:
         """The buckets' names; none where the stack never came to have outputs."""
@@ -85,7 +83,7 @@ class EmptyBucket(CheckedHook[EmptyBucketArguments]):
                 raise UserError(f"No bucket of {self.stack.name} was emptied: {reason}.")
 
     def _report(self, bucket: str, deleted: int) -> None:
-        self.logger.info("%s - Emptying %s: %d versions deleted", self.stack.name, bucket, deleted)
+        self.logger.info("Emptying %s: %d versions deleted", bucket, deleted)
 
 
 def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) -> int:

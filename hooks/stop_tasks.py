@@ -60,7 +60,7 @@ class StopTasks(CheckedHook[StopTasksArguments]):
         stop_tasks(self.client("ecs"), parameters[name], self._report)
 
     def _report(self, cluster: str, left: int) -> None:
-        self.logger.info("%s - Stopping tasks of %s, %d left", self.stack.name, cluster, left)
+        self.logger.info("Stopping tasks of %s, %d left", cluster, left)
 
 
 def stop_tasks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,20 +54,20 @@ class Project:
     """A copy of the project's config whose stacks nobody else has on the local AWS."""
 
     folder: Path
+    read: dict[str, set[Stack]] = field(default_factory=dict)
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / "config" / path
         text = file.read_text()
         assert old in text
         file.write_text(text.replace(old, new))
+        self.read.clear()
 
     def stack(self, name: str) -> Stack:
         environment = name.split("/", 1)[0]
-        (found,) = (
-            stack
-            for stack in configuration.read_stacks(self.folder, environment)
-            if stack.name == name
-        )
+        if environment not in self.read:
+            self.read[environment] = configuration.read_stacks(self.folder, environment)
+        (found,) = (stack for stack in self.read[environment] if stack.name == name)
         return found
 
     def hook(self, name: str, moment: str, kind: type[Any]) -> Any:
