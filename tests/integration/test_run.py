@@ -23,7 +23,7 @@ REJECTED = 3
 
 
 def batch(launched: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("batch"), *arguments]
+    command = [str(Path(sys.executable).with_name("batch")), *arguments]
     return subprocess.run(
         [*command, "--environment", launched.name],
         cwd=PROJECT,

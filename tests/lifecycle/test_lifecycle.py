@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+
 from local.testing import local_aws
 
 if TYPE_CHECKING:
