@@ -19,6 +19,7 @@ from hooks.image_push import ImagePush
 from hooks.stop_tasks import StopTasks
 from hooks.verify_account import VerifyAccount
 from hooks.verify_destruction import VerifyDestruction
+from hooks.verify_state import VerifyState
 from resolvers.image_uri import ImageUri
 
 if TYPE_CHECKING:
@@ -206,6 +207,12 @@ def test_every_stack_checks_the_account_first(stacks: dict[str, Stack], moment: 
         assert isinstance(stack.hooks[moment][0], VerifyAccount), path
 
 
+def test_no_stack_is_launched_while_it_is_stuck(stacks: dict[str, Stack]) -> None:
+    for path, stack in stacks.items():
+        kinds = [type(hook) for hook in stack.hooks["before_launch"]]
+        assert kinds == [VerifyAccount, VerifyState], path
+
+
 def test_every_stack_asks_whether_the_environment_may_be_deleted(
     stacks: dict[str, Stack],
 ) -> None:
@@ -222,7 +229,7 @@ def test_every_hook_belongs_to_the_stack_that_runs_it(stacks: dict[str, Stack]) 
 
 
 def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) -> None:
-    guards = {VerifyAccount, VerifyDestruction}
+    guards = {VerifyAccount, VerifyState, VerifyDestruction}
     found = {
         (path, moment, type(hook))
         for path, stack in stacks.items()
