@@ -86,6 +86,11 @@ def create_stack(name: str, resources: dict[str, Any], outputs: dict[str, Any]) 
     assert status == "CREATE_COMPLETE"
 
 
+@pytest.fixture(name="create_stack")
+def create_stack_fixture() -> Callable[..., None]:
+    return create_stack
+
+
 @dataclass(frozen=True)
 class Launched:
     """What the hand-made stacks made."""

@@ -90,3 +90,17 @@ def test_a_folder_below_the_project_will_do(
     assert launched
     monkeypatch.chdir(project / "config" / "dev")
     assert batch("runs").code == 0
+
+
+def test_a_half_launched_environment_says_what_is_missing(
+    account: str, batch: Callable[..., Any], create_stack: Callable[..., None]
+) -> None:
+    assert account
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    create_stack("TapStackdev", topic, {"StackName": "TapStackdev"})
+    ended = batch("runs")
+    assert ended.code == 1
+    assert ended.message == (
+        "The environment dev has no TurnAroundPromptTableName in eu-west-1; "
+        "`sceptre launch dev` creates what is missing."
+    )
