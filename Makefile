@@ -40,9 +40,11 @@ lint: $(VENV)/installed-dev ## ruff and mypy
 	ruff format --check .
 	mypy
 
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade
 lock: $(VENV)/installed-dev ## Resolve requirements and the images' dependencies again
-	uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements.in --output-file requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) requirements.in --output-file requirements.txt
+	mkdir -p .cache && grep -v '^-e' requirements.txt > .cache/constraints.txt
+	$(LOCK) requirements-dev.in --constraints .cache/constraints.txt --output-file requirements-dev.txt
 	python -m imaging lock
 
 pin-base: $(VENV)/installed ## Pin the base image to the digest that its registry names today
