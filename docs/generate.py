@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfn_flip import load
+from pydantic import BaseModel
 
 from fargate_batch import project
+from fargate_batch.catalogue import Stage
 from fargate_batch.names import StackPath
+from fargate_batch.settings import Settings
 
 if TYPE_CHECKING:
     from sceptre.stack import Stack
@@ -95,10 +98,29 @@ def tabulate_settings() -> str:
     by_environment = {name: _flatten(_stated(name)) for name in environments()}
     keys = list(dict.fromkeys(key for values in by_environment.values() for key in values))
     rows = [
-        [f"`{key}`", *(_show(by_environment[name].get(key)) for name in by_environment)]
+        [
+            f"`{key}`",
+            _meaning(key.split(".")),
+            *(_show(by_environment[name].get(key)) for name in by_environment),
+        ]
         for key in keys
     ]
-    return _table(["setting", *by_environment], rows)
+    return _table(["setting", "what it says", *by_environment], rows)
+
+
+def _meaning(path: list[str]) -> str:
+    """The setting's description, from the model that checks it."""
+    model: type[BaseModel] = Settings
+    if path == ["region"]:
+        return "Where the stacks are created."
+    if path[0] == "stage_settings":
+        model, path = Stage, path[2:]
+    for name in path[:-1]:
+        inner = model.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            raise TypeError(f"{name} of {model.__name__} is no part with settings of its own")
+        model = inner
+    return model.model_fields[path[-1]].description or ""
 
 
 def _stated(environment: str) -> dict[str, Any]:
@@ -120,6 +142,8 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _show(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

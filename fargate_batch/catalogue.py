@@ -25,7 +25,7 @@ FARGATE_MEMORY: Final[dict[int, range]] = {
 class Model(BaseModel):
     """A part of the settings: an unknown key is refused, and nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Dispatch(StrEnum):
@@ -58,10 +58,13 @@ class Scaling(Model):
     """The limits between which a stage's service scales."""
 
     min_tasks: Annotated[int, Field(ge=0, le=1000)] = 0
+    """So many tasks wait for work at any time; 0 costs nothing."""
     max_tasks: Annotated[int, Field(ge=1, le=1000)]
     """The most tasks at once; the subnets are checked to have room for all stages' tasks."""
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    """The service is scaled to hold this average CPU."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    """So long after a scaling the next one waits, out and in."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Scaling:
@@ -80,6 +83,7 @@ class Stage(Model):
     """MiB."""
     source: Source
     dispatch: Dispatch = Dispatch.TASK
+    """`task`: one task an object. `queue`: a service works the stage's queue."""
     scaling: Scaling
     reads: Access = Access()
     writes: Access = Access()

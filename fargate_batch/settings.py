@@ -73,10 +73,13 @@ class Network(Model):
     """The VPC's size and where its interface endpoints stand."""
 
     cidr: IPv4Network
+    """The VPC's addresses; three quarters become the subnets."""
     endpoint_zones: Annotated[int, Field(ge=1, le=3)]
     """Each interface endpoint costs by the hour in each of these zones."""
     endpoints: tuple[Endpoint, ...]
+    """The services that get an interface endpoint."""
     flow_log_retention_days: RetentionDays = 30
+    """How long the VPC's flow logs are kept."""
 
     @property
     def subnets(self) -> tuple[IPv4Network, ...]:
@@ -101,8 +104,11 @@ class Capacity(Model):
     """How tasks are shared out between FARGATE and FARGATE_SPOT."""
 
     fargate_base: Annotated[int, Field(ge=0, le=1000)]
+    """So many tasks of a service run on FARGATE before the weights count."""
     fargate_weight: Annotated[int, Field(ge=0, le=1000)]
+    """FARGATE's share of the other tasks."""
     fargate_spot_weight: Annotated[int, Field(ge=0, le=1000)]
+    """FARGATE_SPOT's share; cheaper, and stopped with two minutes' notice."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> Capacity:
@@ -115,10 +121,15 @@ class Storage(Model):
     """How long objects and queue messages live."""
 
     input_expiry_days: Annotated[int, Field(ge=1, le=3650)]
+    """After how long positions and market data are deleted."""
     output_expiry_days: Annotated[int, Field(ge=1, le=3650)]
+    """After how long a run's objects, its report included, are deleted."""
     noncurrent_expiry_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """After how long overwritten or deleted versions are deleted for good."""
     access_log_expiry_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """After how long the buckets' access logs are deleted."""
     message_retention_days: Annotated[int, Field(ge=1, le=14)] = 14
+    """How long a queue keeps a message that nobody works."""
 
 
 class Alarms(Model):
@@ -157,13 +168,17 @@ class Settings(Model):
     project: Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=20)]
     environment: Annotated[str, Field(max_length=12), AfterValidator(_folder_name)]
     account_id: Annotated[str, BeforeValidator(_account_id)] | None = None
+    """The account that a launch must find; empty accepts any."""
     allow_destruction: bool
+    """Whether `sceptre delete` may destroy data; without it nothing at all is deleted."""
     base_image: str
     network: Network
     capacity: Capacity
     storage: Storage
     log_retention_days: RetentionDays
+    """How long the stages' logs are kept."""
     container_insights: Literal["enhanced", "enabled", "disabled"]
+    """How much CloudWatch measures of the cluster; each step costs more."""
     alarms: Alarms
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
