@@ -19,7 +19,7 @@ from local.cloudformation import (
 )
 from local.ecs import containers as ecs_containers
 from local.ecs import credentials, exits, requests, scheduler, state_changes, stopping
-from local.events import delivery, log_target, metrics, object_versions
+from local.events import delivery, log_target, metrics, object_versions, permissions
 from local.registry import addresses, blobs
 from local.registry import images as registry_images
 from local.runner import client, images
@@ -49,6 +49,7 @@ _MODULES: Final = (
     log_target,
     metrics,
     network,
+    permissions,
     object_versions,
     registry_images,
     requests,

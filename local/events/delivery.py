@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from local.casing import camel_case
-from local.events import log_target, metrics
+from local.events import log_target, metrics, permissions
 from local.responses import RefusedError, payload_of
 from local.symbols import Symbol
 
@@ -31,6 +31,7 @@ _MAX_ATTEMPTS: Final = 185
 _MAX_AGE_SECONDS: Final = 24 * 3600
 _FIRST_DELAY_SECONDS: Final = 1.0
 _LONGEST_DELAY_SECONDS: Final = 300.0
+_CODES: Final = {"AccessDeniedException": "NO_PERMISSIONS"}
 _RETRYABLE: Final = frozenset({"ThrottlingException", "ServerException", "ServiceUnavailable"})
 
 
@@ -52,6 +53,10 @@ def install() -> None:
         arn = target.get("Arn", "")
         if ":logs:" in arn:
             log_target.put(arn, view or _VIEW.get()(event))
+            return
+        if ":sqs:" in arn and not permissions.may_send(arn, rule):
+            refusal = _Failure("NO_PERMISSIONS", f"No permission to send to {arn}", retryable=False)
+            _give_up(target, rule, view or _VIEW.get()(event), refusal, 0, None)
             return
         if ":ecs:" not in arn:
             others(target, event, rule, view)
@@ -95,10 +100,13 @@ def _deliver(target: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
 
 def _attempt(target: dict[str, Any], rule: dict[str, Any], view: Any) -> _Failure | None:
     try:
-        answer = payload_of(_RUN_TASK.get()(_request(target, rule, view)))
+        request = _request(target, rule, view)
+        permissions.check_run_task(target.get("RoleArn"), request)
+        answer = payload_of(_RUN_TASK.get()(request))
     except RefusedError as error:
         retryable = error.code in _RETRYABLE or error.status >= 500
-        return _Failure("SDK_CLIENT_ERROR", f"{error.code}: {error.message}", retryable=retryable)
+        code = _CODES.get(error.code, "SDK_CLIENT_ERROR")
+        return _Failure(code, f"{error.code}: {error.message}", retryable=retryable)
     except (TypeError, ValueError) as error:
         return _Failure("INVALID_JSON", str(error), retryable=False)
     # RunTask answers 200 when it could place nothing. To EventBridge that is a success: no retry,
@@ -183,7 +191,10 @@ def _give_up(  # noqa: PLR0913, PLR0917 - what a dead letter tells
     }
     if exhausted:
         attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
-    if _send_dead_letter(queue_arn, json.dumps(view.event_with_detail()), attributes):
+    if not permissions.may_send(queue_arn, rule):
+        _log.error("Rule %s: the policy of %s refuses the dead letter", rule["Name"], queue_arn)
+        metrics.count("InvocationsFailedToBeSentToDlq", rule)
+    elif _send_dead_letter(queue_arn, json.dumps(view.event_with_detail()), attributes):
         metrics.count("InvocationsSentToDlq", rule)
     else:
         metrics.count("InvocationsFailedToBeSentToDlq", rule)

@@ -199,6 +199,11 @@ def cluster(clients: Clients) -> str:
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 
 
+@pytest.fixture(scope="session")
+def network() -> dict[str, Any]:
+    return NETWORK
+
+
 @pytest.fixture
 def define(clients: Clients, image: str, unique: str, execution_role: str) -> Callable[..., str]:
     """Registers a task definition and returns its ARN."""
@@ -275,9 +280,48 @@ def tasks(clients: Clients, cluster: str) -> Tasks:
 
 @pytest.fixture
 def queue(clients: Clients, unique: str) -> tuple[str, str]:
-    """A queue's URL and ARN."""
-    url = clients.sqs.create_queue(QueueName=unique)["QueueUrl"]
-    return url, f"arn:aws:sqs:eu-west-1:123456789012:{unique}"
+    """URL and ARN of a queue that takes messages from rules and topics."""
+    arn = f"arn:aws:sqs:eu-west-1:123456789012:{unique}"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+            }
+        ],
+    }
+    url = clients.sqs.create_queue(QueueName=unique, Attributes={"Policy": json.dumps(policy)})
+    return url["QueueUrl"], arn
+
+
+@pytest.fixture
+def events_role(clients: Clients, unique: str, cluster: str) -> str:
+    """A role with which a rule may run the test's family in the tests' cluster."""
+    region = "eu-west-1:123456789012"
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": "ecs:RunTask",
+            "Resource": f"arn:aws:ecs:{region}:task-definition/{unique}:*",
+            "Condition": {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:{region}:cluster/{cluster}"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": "arn:aws:iam::123456789012:role/execution",
+            "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        },
+    ]
+    role = clients.iam.create_role(RoleName=f"{unique}-events", AssumeRolePolicyDocument=TRUST)
+    clients.iam.put_role_policy(
+        RoleName=f"{unique}-events",
+        PolicyName="run",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    return str(role["Role"]["Arn"])
 
 
 def messages(clients: Clients, url: str, wanted: int = 1, seconds: float = 20) -> list[Any]:

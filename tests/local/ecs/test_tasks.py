@@ -72,11 +72,17 @@ def test_state_changes_are_told_in_order(
 
 
 def test_stop_sends_sigterm_and_reports_the_handlers_exit_code(
-    tasks: Any, define: Callable[..., str], clients: Any, cluster: str
+    tasks: Any,
+    define: Callable[..., str],
+    clients: Any,
+    cluster: str,
+    unique: str,
+    eventually: Callable[..., Any],
 ) -> None:
     definition = define(environment=[{"name": "STOP_CODE", "value": "5"}])
     arn = tasks.run(definition)
     tasks.wait(arn, "RUNNING")
+    eventually(lambda: tasks.output(arn, f"/tests/{unique}"))
     answer = clients.ecs.stop_task(cluster=cluster, task=arn, reason="test")["task"]
     assert answer["desiredStatus"] == "STOPPED"
     assert answer["lastStatus"] != "STOPPED"

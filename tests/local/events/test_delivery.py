@@ -17,7 +17,7 @@ NETWORK = {"awsvpcConfiguration": {"Subnets": ["subnet-1"], "SecurityGroups": ["
 
 
 @pytest.fixture
-def rule(clients: Any, cluster: str, unique: str) -> Callable[..., str]:
+def rule(clients: Any, cluster: str, unique: str, events_role: str) -> Callable[..., str]:
     """Makes a bucket whose new objects run a task, and returns its name."""
 
     def make(definition: str, **target: Any) -> str:
@@ -43,7 +43,7 @@ def rule(clients: Any, cluster: str, unique: str) -> Callable[..., str]:
                 {
                     "Id": "task",
                     "Arn": f"arn:aws:ecs:eu-west-1:123456789012:cluster/{cluster}",
-                    "RoleArn": "arn:aws:iam::123456789012:role/events",
+                    "RoleArn": events_role,
                     "EcsParameters": {
                         "TaskDefinitionArn": definition,
                         "NetworkConfiguration": NETWORK,
@@ -144,3 +144,51 @@ def test_each_rule_counts_what_it_matched_and_what_failed(
 
     for metric in ("MatchedEvents", "TriggeredRules", "Invocations", "FailedInvocations"):
         assert total(metric) == 3, metric
+
+
+def test_a_role_that_may_not_run_the_task_shows_in_the_dead_letter(
+    rule: Callable[..., str],
+    define: Callable[..., str],
+    clients: Any,
+    queue: tuple[str, str],
+    messages: Callable[..., list[Any]],
+    unique: str,
+) -> None:
+    url, arn = queue
+    clients.iam.delete_role_policy(RoleName=f"{unique}-events", PolicyName="run")
+    bucket = rule(define(), DeadLetterConfig={"Arn": arn})
+    clients.s3.put_object(Bucket=bucket, Key="a.csv", Body=b"x")
+    (message,) = messages(url)
+    attributes = {n: v["StringValue"] for n, v in message["MessageAttributes"].items()}
+    assert attributes["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert "ecs:RunTask" in attributes["ERROR_MESSAGE"]
+
+
+def test_a_queue_whose_policy_does_not_name_eventbridge_gets_nothing(
+    clients: Any, unique: str, messages: Callable[..., list[Any]]
+) -> None:
+    url = clients.sqs.create_queue(QueueName=f"{unique}-closed")["QueueUrl"]
+    clients.events.put_rule(Name=unique, EventPattern=json.dumps({"source": [unique]}))
+    clients.events.put_targets(
+        Rule=unique,
+        Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:eu-west-1:123456789012:{unique}-closed"}],
+    )
+    clients.events.put_events(Entries=[{"Source": unique, "DetailType": "t", "Detail": "{}"}])
+    assert messages(url, 1, 2) == []
+
+
+def test_a_log_group_is_a_target(clients: Any, unique: str, eventually: Callable[..., Any]) -> None:
+    clients.logs.create_log_group(logGroupName=f"/aws/events/{unique}")
+    clients.events.put_rule(Name=unique, EventPattern=json.dumps({"source": [unique]}))
+    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/events/{unique}:*"
+    clients.events.put_targets(Rule=unique, Targets=[{"Id": "log", "Arn": arn}])
+    clients.events.put_events(
+        Entries=[{"Source": unique, "DetailType": "t", "Detail": json.dumps({"a": "ü"})}]
+    )
+
+    def logged() -> Any:
+        group = clients.logs.filter_log_events(logGroupName=f"/aws/events/{unique}")
+        return group["events"]
+
+    (event,) = eventually(logged)
+    assert json.loads(event["message"])["detail"] == {"a": "ü"}

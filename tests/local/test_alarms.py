@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.alarms import state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("breaching", "needed", "missing", "expected"),
+    [
+        ([True], 1, "missing", "ALARM"),
+        ([False], 1, "missing", "OK"),
+        ([None], 1, "missing", "INSUFFICIENT_DATA"),
+        ([None], 1, "notBreaching", "OK"),
+        ([None], 1, "breaching", "ALARM"),
+        ([None], 1, "ignore", "CURRENT"),
+        ([True, False, True], 2, "missing", "ALARM"),
+        ([True, False, False], 2, "missing", "OK"),
+        ([True, None, None], 3, "notBreaching", "OK"),
+    ],
+)
+def test_state_of(breaching: list[bool | None], needed: int, missing: str, expected: str) -> None:
+    assert state_of(breaching, needed, missing, "CURRENT") == expected
+
+
+@given(
+    st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=5),
+    st.integers(1, 5),
+    st.sampled_from(["missing", "ignore", "breaching", "notBreaching"]),
+)
+def test_an_alarm_needs_something_that_breaches(
+    breaching: list[bool | None], needed: int, missing: str
+) -> None:
+    state = state_of(breaching, needed, missing, "OK")
+    if state == "ALARM":
+        assert True in breaching or missing == "breaching"
+
+
+def test_an_alarm_sees_its_own_dimensions_only_and_tells_its_topic(
+    clients: Any,
+    queue: tuple[str, str],
+    unique: str,
+    messages: Callable[..., list[Any]],
+    eventually: Callable[..., Any],
+) -> None:
+    url, arn = queue
+    topic = clients.sns.create_topic(Name=unique)["TopicArn"]
+    clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    def put(name: str, value: float) -> None:
+        clients.cloudwatch.put_metric_data(
+            Namespace="Tests",
+            MetricData=[
+                {
+                    "MetricName": unique,
+                    "Dimensions": [{"Name": "Which", "Value": name}],
+                    "Value": value,
+                }
+            ],
+        )
+
+    def state() -> str:
+        (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[unique])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    clients.cloudwatch.put_metric_alarm(
+        AlarmName=unique,
+        Namespace="Tests",
+        MetricName=unique,
+        Dimensions=[{"Name": "Which", "Value": "mine"}],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+    put("other", 100)
+    assert eventually(lambda: state() == "OK")
+    for _ in range(6):
+        put("mine", 1)
+    assert eventually(lambda: state() == "ALARM")
+    (message,) = messages(url)
+    assert f'ALARM: \\"{unique}' in message["Body"] or unique in message["Body"]

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import process
+from local.location import Directory
+from local.testing import free_port, local_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Cli:
+    def __init__(self, directory: Path, port: int) -> None:
+        self.directory = Directory(directory)
+        self.port = port
+        self.environment = {
+            **os.environ,
+            "LOCAL_AWS_DIRECTORY": str(directory),
+            "LOCAL_AWS_PORT": str(port),
+        }
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments],
+            env=self.environment,
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    made = Cli(tmp_path, free_port())
+    yield made
+    process.stop(made.directory)
+
+
+def test_up_twice_and_down_twice(cli: Cli) -> None:
+    first = cli("up")
+    assert first.returncode == 0, first.stderr
+    assert f"http://127.0.0.1:{cli.port}" in first.stdout
+    assert "asks run as" in first.stdout
+    running = process.find(cli.directory)
+    assert running is not None
+    second = cli("up")
+    assert second.returncode == 0
+    assert "up already" in second.stdout
+    assert process.find(cli.directory) == running
+    elsewhere = cli("up", "--port", str(free_port()))
+    assert elsewhere.returncode == 1
+    assert f"on port {cli.port} already" in elsewhere.stderr
+    assert "Ready" in cli("logs").stdout
+    assert cli("down").stdout == "The local AWS is down.\n"
+    assert process.find(cli.directory) is None
+    again = cli("down")
+    assert (again.returncode, again.stdout) == (0, "The local AWS was not up.\n")
+
+
+def test_a_port_in_use_is_one_clear_message(cli: Cli) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", cli.port))
+        other.listen()
+        refused = cli("up")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith(f"Port {cli.port} is in use by another program.")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_no_number_is_one_clear_message(cli: Cli) -> None:
+    cli.environment["LOCAL_AWS_PORT"] = "http"
+    refused = cli("up")
+    assert refused.returncode == 1
+    assert "LOCAL_AWS_PORT is 'http'" in refused.stderr
+
+
+def test_what_a_killed_server_left_behind_is_no_obstacle(cli: Cli) -> None:
+    assert cli("up").returncode == 0
+    running = process.find(cli.directory)
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while process.find(cli.directory) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert cli.directory.lock.exists()
+    assert cli("up").returncode == 0
+
+
+def test_env_can_be_evaluated(cli: Cli) -> None:
+    script = f"{sys.executable} -m local env"
+    done = subprocess.run(
+        ["bash", "-c", f'eval "$({script})"; echo "$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID"'],
+        env=cli.environment,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.split() == [f"http://127.0.0.1:{cli.port}", "123456789012"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_activate_can_be_sourced_from_anywhere(cli: Cli, tmp_path: Path, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    if not (PROJECT / ".venv").exists():
+        pytest.skip("the project has no .venv")
+    done = subprocess.run(
+        [shell, "-c", f'set -e; source {PROJECT}/local/activate; echo "at $AWS_ENDPOINT_URL"'],
+        env=cli.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"at http://127.0.0.1:{cli.port}" in done.stdout
+
+
+def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
+    with local_aws(tmp_path, use_engine=False) as aws:
+        table = Path("/proc/net/tcp")
+        if not table.exists():
+            pytest.skip("this machine has no /proc/net/tcp")
+        port = f"{aws.running.port:04X}"
+        listening = [
+            fields[1]
+            for line in table.read_text().splitlines()[1:]
+            if (fields := line.split())[1].endswith(f":{port}") and fields[3] == "0A"
+        ]
+        assert listening == [f"0100007F:{port}"]
+
+
+def test_a_server_for_tests_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys\n"
+        "from local.testing import local_aws\n"
+        "with local_aws(pathlib.Path(sys.argv[1]), use_engine=False):\n"
+        "    print('up', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "up\n"
+    assert process.find(Directory(tmp_path)) is not None
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 15
+    while process.find(Directory(tmp_path)) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
