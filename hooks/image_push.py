@@ -6,12 +6,12 @@ outputs where each stage's image goes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from fargate_batch.aws_errors import explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import StageOutput
 from hooks.base import Arguments, CheckedHook, outputs_of
@@ -21,9 +21,6 @@ from imaging.jobs import Wanted
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-
-_COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-_ROLLED_BACK: Final = "UPDATE_ROLLBACK_COMPLETE"
 
 
 class ImagePushArguments(Arguments):
@@ -38,10 +35,6 @@ class ImagePush(CheckedHook[ImagePushArguments]):
 
     arguments_model: ClassVar[type[Arguments]] = ImagePushArguments
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._made = datetime.now(UTC)
-
     def run(self) -> None:
         """Push what is missing; do nothing when nothing is.
 
@@ -52,7 +45,7 @@ class ImagePush(CheckedHook[ImagePushArguments]):
         try:
             described = self.described_stack()
             status = described["StackStatus"] if described else "gone"
-            if described is None or not self._stands(described):
+            if described is None or not self.stands(described):
                 self.logger.warning("No images are pushed: the stack is %s.", status)
                 return
             pushing.push_changed(
@@ -66,17 +59,9 @@ class ImagePush(CheckedHook[ImagePushArguments]):
                 lambda who, step: self.logger.info("%s: %s", who, step),
             )
         except (ClientError, BotoCoreError) as error:
-            raise UserError(f"{self.stack.name}: the images cannot be pushed: {error}") from error
-
-    def _stands(self, described: dict[str, Any]) -> bool:
-        """Whether the stack is as it should be; Sceptre calls hooks after a failure as well.
-
-        So is a stack that an earlier run left rolled back and that this run had nothing to change
-        in: its images may be all that is missing.
-        """
-        if described["StackStatus"] == _ROLLED_BACK:
-            return bool(described.get("LastUpdatedTime", self._made) < self._made)
-        return described["StackStatus"] in _COMPLETE
+            raise UserError(
+                f"{self.stack.name}: the images cannot be pushed. {explained(error)}"
+            ) from error
 
 
 def repository_uris(outputs: dict[str, str], settings: Settings) -> dict[str, str]:

@@ -11,6 +11,7 @@ from sceptre.helpers import get_external_stack_name
 from sceptre.resolvers import Resolver
 
 from fargate_batch import settings as settings_module
+from fargate_batch.aws_errors import explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import StackPath
 from hooks.base import client_of, describe_stack, outputs_of
@@ -58,9 +59,7 @@ class ImageUri(Resolver):  # type: ignore[misc]  # Sceptre ships no types
                 job = jobs.of(Wanted(project, base_image, {stage: uri}))[0]
                 return f"{uri}@{_digest(self.stack, job)}"
             except (ClientError, BotoCoreError) as error:
-                raise UserError(
-                    f"!image_uri {stage}: the registry cannot be asked: {error}"
-                ) from error
+                raise UserError(f"!image_uri {stage}: {explained(error)}") from error
 
 
 def _registry_of(stack: Any) -> str:

@@ -13,17 +13,20 @@ import json
 import tarfile
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+
 from imaging import sources
 from imaging.jobs import Wanted
 from imaging.registry.client import Registry
 from local.testing import LocalAws, local_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 STAGES = ("data-ingestion", "risk-calculation")
 DOCKERFILE = Path(__file__).parents[2] / "images" / "Dockerfile"

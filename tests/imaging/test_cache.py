@@ -4,11 +4,15 @@ import errno
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_many_who_want_the_same_make_it_once() -> None:
@@ -40,7 +44,7 @@ def test_a_disk_that_fills_up_is_one_clear_error() -> None:
     def full(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(UserError, match="No room left in .*XDG_CACHE_HOME"):
+    with pytest.raises(UserError, match=r"No room left in .*XDG_CACHE_HOME"):
         cache.made_once("kind", "key", full)
 
 
@@ -76,5 +80,5 @@ def test_a_cache_that_cannot_be_made_is_one_clear_error(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(UserError, match="cannot be made .*XDG_CACHE_HOME"):
+    with pytest.raises(UserError, match=r"cannot be made .*XDG_CACHE_HOME"):
         cache.folder()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import disk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_enough_room_is_fine(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ import hashlib
 import io
 import tarfile
 from contextlib import nullcontext
-from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from imaging import layers
 from imaging.layers import Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
 
 contents = st.dictionaries(
     st.from_regex(r"opt/[a-zäß]{1,5}(/[a-z]{1,120})?/[a-z]{1,5}\.py", fullmatch=True),
@@ -60,7 +63,8 @@ def test_a_layer_holds_its_files_sorted_owned_by_root_and_without_times(
     with tarfile.open(made.path) as tar:
         for member in tar:
             assert (member.mtime, member.uid, member.gid) == (0, 0, 0)
-            assert not (member.uname or member.gname)
+            assert not (member.uname)
+            assert not (member.gname)
             if member.isdir():
                 assert member.mode == 0o755
             else:
@@ -101,7 +105,7 @@ def test_parents_come_before_what_is_in_them(tmp_path: Path) -> None:
         seen.add(member.name)
 
 
-def test_a_layer_is_made_once_and_then_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_is_made_once_and_then_found() -> None:
     asked: list[str] = []
 
     def files() -> Any:

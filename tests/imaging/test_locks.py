@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import locks, targets
 

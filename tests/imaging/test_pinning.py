@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import pinning
 

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.errors import UserError
-from imaging import builders, engines, jobs, layers, pushing, targets
+from imaging import builders, contents, engines, jobs, layers, pushing, targets
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STAGES = ("data-ingestion", "risk-calculation")
 
@@ -54,7 +57,7 @@ def test_the_configuration_is_the_base_s_with_the_dockerfile_s_changes(
     assert "PYTHONPATH=/opt/batch/code:/opt/batch/site-packages" in inside["Env"]
     assert inside["User"] == "10001:10001"
     assert inside["WorkingDir"] == "/opt/batch/code"
-    assert inside["Volumes"] == {"/tmp": {}}
+    assert inside["Volumes"] == {"/tmp": {}}  # noqa: S108  # the volume inside the image
     assert inside["Entrypoint"] == ["python3", "-m", "batchkit"]
     assert inside["Cmd"] == ["work"]
     assert (config["os"], config["architecture"]) == ("linux", "amd64")
@@ -94,7 +97,6 @@ def test_the_same_sources_are_the_same_digests_wherever_they_are_built(
     bases: Any,
     steps: Any,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
     base = bases.push({"a": b"b"})
     push(target, project, base, steps)
@@ -103,7 +105,7 @@ def test_the_same_sources_are_the_same_digests_wherever_they_are_built(
         ids = [{"imageDigest": digest} for digest in first[stage].values()]
         target.ecr.batch_delete_image(repositoryName=target.name(stage), imageIds=ids)
     # Another machine: nothing cached, other times on the files.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project.folder.parent / "other"))
     for path in (project.folder / "images").rglob("*"):
         os.utime(path, (1, 1))
     push(target, project, base, steps)
@@ -229,8 +231,10 @@ def test_a_host_image_really_runs_on_this_machine(
             sys.executable,
             "-I",
             "-c",
-            f"import sys; sys.path[:0] = [{str(code)!r}, {str(packages)!r}]"
-            "; import risk_calculation, everyone, figures; print(figures.VALUE)",
+            (
+                f"import sys; sys.path[:0] = [{str(code)!r}, {str(packages)!r}]"
+                "; import risk_calculation, everyone, figures; print(figures.VALUE)"
+            ),
         ],
         check=True,
         capture_output=True,
@@ -263,8 +267,8 @@ def test_a_host_image_is_replaced_once_an_engine_holds_the_base(
 def test_a_full_disk_is_told_before_anything_is_made(
     target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing.disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(UserError, match="No room for the images: .* GB free"):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(UserError, match=r"No room for the images: .* GB free"):
         push(target, project, bases.push({"a": b"b"}), steps)
     assert steps.told == []
 
@@ -272,7 +276,7 @@ def test_a_full_disk_is_told_before_anything_is_made(
 def test_sources_that_change_meanwhile_are_not_pushed_under_the_old_tag(
     target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = builders.contents.prepare
+    prepare = contents.prepare
     once = threading.Lock()
 
     def meanwhile(*arguments: Any) -> Any:
@@ -280,7 +284,7 @@ def test_sources_that_change_meanwhile_are_not_pushed_under_the_old_tag(
             project.write("common/batchkit/__init__.py", "saved = 'meanwhile'\n")
         return prepare(*arguments)
 
-    monkeypatch.setattr(builders.contents, "prepare", meanwhile)
+    monkeypatch.setattr(contents, "prepare", meanwhile)
     with pytest.raises(UserError, match="changed while it was built; launch again"):
         push(target, project, bases.push({"a": b"b"}), steps)
     assert target.tags() == {stage: set() for stage in STAGES}
@@ -303,7 +307,7 @@ def test_files_of_a_stage_s_own_dockerfile_are_added(
 
 
 @pytest.mark.parametrize(
-    ("line", "reason"),
+    "case",
     [
         ("COPY nowhere /x", "adds nowhere, which is neither one of common-libraries.tar.gz"),
         ("COPY files/none.csv /x", "nor in"),
@@ -313,8 +317,9 @@ def test_files_of_a_stage_s_own_dockerfile_are_added(
     ],
 )
 def test_what_cannot_be_added_is_refused(
-    target: Any, project: Any, bases: Any, steps: Any, line: str, reason: str
+    target: Any, project: Any, bases: Any, steps: Any, case: tuple[str, str]
 ) -> None:
+    line, reason = case
     project.write("risk-calculation/Dockerfile", f"ARG BASE_IMAGE\nFROM $BASE_IMAGE\n{line}\n")
     project.write("risk-calculation/files/a.tar.gz", "x")
     with pytest.raises(UserError) as refused:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import references
 

@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+
 from fargate_batch.errors import UserError
 from imaging import repositories
 from imaging.repositories import Access

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fargate_batch.errors import UserError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fargate_batch.errors import UserError
 from imaging import sources
+
+if TYPE_CHECKING:
+    import random
+    from pathlib import Path
 
 names = st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.(py|html|json)", fullmatch=True)
 

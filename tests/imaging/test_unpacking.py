@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import unpacking
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def wheel(path: Path, members: dict[str, int]) -> Path:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging import targets, wheels
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lock(tmp_path: Path, *lines: str) -> Path:
@@ -39,7 +42,7 @@ def test_wheels_fit_the_target_rather_than_this_interpreter(
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, wheelhouse: Any) -> None:
     path = lock(tmp_path, wheelhouse.add("one", "1.0", {}))
     wheelhouse.add("one", "1.0", {"one.py": "changed = True\n"})
-    with pytest.raises(UserError, match="(?s)cannot fetch the wheels.*[Hh][Aa][Ss][Hh]"):
+    with pytest.raises(UserError, match=r"(?s)cannot fetch the wheels.*[Hh][Aa][Ss][Hh]"):
         wheels.gather(path, targets.host())
 
 
@@ -78,6 +81,6 @@ def test_an_empty_lock_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_without_pip_the_way_out_is_named(
     tmp_path: Path, wheelhouse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match="ensurepip"):
         wheels.gather(lock(tmp_path, wheelhouse.add("one", "1.0", {})), targets.host())

@@ -6,12 +6,15 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass
@@ -102,7 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._blob(repository, name)
 
-    do_GET = do_HEAD = do_POST = do_PUT = handle_any
+    # http.server looks for these names.
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any  # noqa: N815
 
     def _manifest(self, repository: str, name: str, body: bytes) -> None:
         held = self.behaviour.manifests

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+
 from fargate_batch.errors import UserError
 from imaging.registry import base_images
 from imaging.registry.base_images import BaseUnavailableError

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from imaging.manifests import MANIFEST
 from imaging.registry.authentication import Credentials
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError, RegistryUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 BLOB = b"layer" * 1000
 DIGEST = f"sha256:{hashlib.sha256(BLOB).hexdigest()}"
