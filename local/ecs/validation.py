@@ -40,8 +40,8 @@ def check_task_definition(definition: dict[str, Any]) -> None:
         )
     if int(memory) not in FARGATE_MEMORY.get(int(cpu), ()):
         raise _client_error(
-            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See the "
-            "Amazon ECS documentation for the valid values."
+            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See "
+            "the Amazon ECS documentation for the valid values."
         )
     for container in definition.get("containerDefinitions") or ():
         _check_container(container, definition)

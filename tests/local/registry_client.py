@@ -8,7 +8,10 @@ import json
 import tarfile
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 
 def layer(files: dict[str, str]) -> bytes:
@@ -25,6 +28,10 @@ def digest_of(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 def request(
     method: str, url: str, body: bytes | None = None, content_type: str = "application/octet-stream"
 ) -> tuple[int, dict[str, str], bytes]:
@@ -32,16 +39,16 @@ def request(
     made = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(made, timeout=30) as answer:  # noqa: S310 - loopback
-            return answer.status, dict(answer.headers), answer.read()
+            return answer.status, _lower(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read()
+        return error.code, _lower(error.headers), error.read()
 
 
 def push_blob(endpoint: str, repository: str, content: bytes) -> str:
     digest = digest_of(content)
     status, headers, _ = request("POST", f"{endpoint}/v2/{repository}/blobs/uploads/")
     assert status == 202
-    location = headers["Location"]
+    location = headers["location"]
     status, _, body = request("PUT", f"{endpoint}{location}?digest={digest}", content)
     assert status == 201, body
     return digest

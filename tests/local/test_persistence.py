@@ -4,8 +4,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import registry_client
+import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
+from local.location import SECRET_ACCESS_KEY
 from local.testing import LocalAws, local_aws
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TEMPLATE = {
 def client(aws: LocalAws, service: str) -> Any:
     make: Any = boto3.session.Session(
         aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key="local",
+        aws_secret_access_key=SECRET_ACCESS_KEY,
         region_name=aws.region,
     ).client
     return make(service, endpoint_url=aws.endpoint)

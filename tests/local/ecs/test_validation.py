@@ -41,7 +41,7 @@ def test_fargate_sizes_are_those_of_the_settings(cpu: int, memory: int) -> None:
     [
         ({"privileged": True}, "privileged"),
         ({"stopTimeout": 121}, "stopTimeout"),
-        ({"linuxParameters": {"tmpfs": [{"containerPath": "/tmp"}]}}, "tmpfs"),
+        ({"linuxParameters": {"tmpfs": [{"containerPath": "/scratch"}]}}, "tmpfs"),
         ({"logConfiguration": {"logDriver": "awslogs"}}, "execution role"),
     ],
 )

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.ecs.containers import CannotPullError
+from local.runner import commands, images
+from local.runner.images import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def image(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Image]:
+    blobs: dict[str, bytes] = {}
+    monkeypatch.setattr(images, "_blob", lambda _repository, digest, _reference: blobs[digest])
+
+    def make(*layers: list[tuple[str, str]]) -> Image:
+        for number, entries in enumerate(layers):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+                for name, content in entries:
+                    member = tarfile.TarInfo(name)
+                    if name.endswith("/"):
+                        member.type, member.mode = tarfile.DIRTYPE, 0o755
+                    elif content.startswith("-> "):
+                        member.type, member.linkname = tarfile.SYMTYPE, content[3:]
+                    else:
+                        member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content.encode()))
+            blobs[f"sha256:{number}"] = buffer.getvalue()
+        digests = tuple(f"sha256:{number}" for number in range(len(layers)))
+        return Image("localhost:1/a@sha256:x", "sha256:x", {}, digests, "a")
+
+    return make
+
+
+def tree(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_layers_lie_on_top_of_each_other(image: Callable[..., Image], tmp_path: Path) -> None:
+    made = image(
+        [("etc/", ""), ("etc/a", "1"), ("etc/b", "1"), ("gone/", ""), ("gone/x", "1")],
+        [("etc/a", "2"), ("etc/.wh.b", ""), (".wh.gone", "")],
+    )
+    assert tree(images.unpack(made, tmp_path)) == {"etc/a": "2"}
+
+
+def test_an_opaque_folder_hides_what_was_below(image: Callable[..., Image], tmp_path: Path) -> None:
+    made = image([("d/", ""), ("d/old", "1")], [("d/", ""), ("d/.wh..wh..opq", ""), ("d/new", "2")])
+    assert tree(images.unpack(made, tmp_path)) == {"d/new": "2"}
+
+
+def test_a_linked_folder_stays_a_link(image: Callable[..., Image], tmp_path: Path) -> None:
+    made = image(
+        [("usr/", ""), ("usr/lib/", ""), ("lib", "-> usr/lib")], [("lib/", ""), ("lib/x", "1")]
+    )
+    root = images.unpack(made, tmp_path)
+    assert (root / "lib").is_symlink()
+    assert (root / "usr/lib/x").read_text() == "1"
+
+
+def test_a_layer_is_unpacked_once_for_all_images(
+    image: Callable[..., Image], tmp_path: Path
+) -> None:
+    made = image([("a", "1")])
+    root = images.unpack(made, tmp_path)
+    assert images.unpack(made, tmp_path) == root
+    (copy,) = (tmp_path / "layers").glob("*/a")
+    assert copy.samefile(root / "a")
+
+
+def test_a_layer_cannot_write_outside_the_image(
+    image: Callable[..., Image], tmp_path: Path
+) -> None:
+    with pytest.raises(CannotPullError, match="cannot be unpacked"):
+        images.unpack(image([("../escaped", "1")]), tmp_path / "images")
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_an_image_for_another_interpreter_is_refused(tmp_path: Path) -> None:
+    labels = {images.HOST_PYTHON_LABEL: "cpython-27-amiga"}
+    made = Image("localhost:1/a:1", "sha256:x", {"Labels": labels}, (), "a")
+    with pytest.raises(CannotPullError, match="was made for cpython-27-amiga"):
+        commands.build(made, tmp_path, tmp_path / "task", {})
+
+
+def test_another_registrys_image_is_not_looked_for_here() -> None:
+    assert images.find("public.ecr.aws/docker/library/python:3.13", "localhost:4566") is None
