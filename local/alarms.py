@@ -85,21 +85,24 @@ def state_of(breaching: list[bool | None], needed: int, missing: str, current: s
     """The state that the periods call for.
 
     Args:
-        breaching: for each period whether its value breaches; None where there is no data.
+        breaching: for each period, newest first, whether it breaches; None without data.
         needed: how many breaching periods make the alarm.
         missing: how missing data count: missing, ignore, breaching or notBreaching.
         current: the state so far.
     """
-    if all(one is None for one in breaching):
-        if missing == "missing":
-            return "INSUFFICIENT_DATA"
-        if missing == "ignore":
-            return current
-    fill = missing == "breaching"
-    known = [one for one in breaching if one is not None]
     if missing in ("breaching", "notBreaching"):
-        known = [fill if one is None else one for one in breaching]
-    return "ALARM" if sum(known) >= min(needed, max(len(known), 1)) and any(known) else "OK"
+        filled = [missing == "breaching" if one is None else one for one in breaching]
+        return "ALARM" if sum(filled) >= needed else "OK"
+    if all(one is None for one in breaching):
+        return "INSUFFICIENT_DATA" if missing == "missing" else current
+    if breaching.count(True) >= needed:
+        return "ALARM"
+    # With gaps it is enough that the oldest breach is as old as the alarm needs, and nothing since
+    # was good. "Avoiding premature transitions to alarm state" in
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    oldest = max((age for age, one in enumerate(breaching) if one), default=-1)
+    lasting = oldest >= needed - 1 and False not in breaching[:oldest]
+    return "ALARM" if lasting else "OK"
 
 
 def _values(alarm: dict[str, Any], now: float) -> list[float | None]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         ([True, False, True], 2, "missing", "ALARM"),
         ([True, False, False], 2, "missing", "OK"),
         ([True, None, None], 3, "notBreaching", "OK"),
+        ([True, None, None], 3, "missing", "OK"),
+        ([True, None, True], 3, "missing", "ALARM"),
+        ([None, False, True], 3, "missing", "OK"),
     ],
 )
 def test_state_of(breaching: list[bool | None], needed: int, missing: str, expected: str) -> None:
