@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from local.testing import local_aws
 from rich.console import Console
 from rich.table import Table
 
 from fargate_batch import project
+from local.testing import local_aws
 
 PROJECT: Final = Path(__file__).parents[1]
 RESULTS: Final = PROJECT / "docs" / "benchmarks.md"
