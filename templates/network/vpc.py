@@ -94,7 +94,7 @@ def _add_security_groups(template: Template, names: GivenNames) -> None:
                     "FromPort": 443,
                     "ToPort": 443,
                     "CidrIp": "0.0.0.0/0",
-                    "Description": "HTTPS to the VPC's endpoints",
+                    "Description": "HTTPS to the endpoints",
                 }
             ],
             Tags=name_tag(names.of("tasks")),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,20 @@ def test_endpoints_take_https_from_tasks_only(vpc: Rendered) -> None:
     assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
     assert rule["SourceSecurityGroupId"] == {"Ref": "TaskSecurityGroup"}
     assert [rule["CidrIp"] for rule in group["SecurityGroupEgress"]] == ["127.0.0.1/32"]
+
+
+def test_groups_are_described_in_characters_that_ec2_takes(vpc: Rendered) -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+    allowed = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
+    groups = vpc.of_type("AWS::EC2::SecurityGroup").values()
+    described = [group["GroupDescription"] for group in groups] + [
+        rule["Description"]
+        for group in groups
+        for direction in ("SecurityGroupIngress", "SecurityGroupEgress")
+        for rule in group.get(direction, [])
+    ]
+    assert len(described) == 5
+    assert [text for text in described if not allowed.fullmatch(text)] == []
 
 
 def test_default_group_is_handed_to_the_hook_that_closes_it(vpc: Rendered) -> None:
