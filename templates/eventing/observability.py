@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage
 
 FAILURE_RULE = "task-failures"
+LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 RULE_ARN = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
 
 
@@ -87,7 +88,14 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
                     ],
                 },
             },
-            targets=[events.CfnRule.TargetProperty(id="log", arn=group.attr_arn)],
+            # The group's own Arn ends in `:*`, with which a target is accepted and never reached.
+            # https://github.com/aws-samples/serverless-patterns/pull/221
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="log",
+                    arn=Fn.sub(LOG_GROUP_ARN + self._names.failure_log_group()),
+                )
+            ],
         )
         rule.add_resource_dependency(self._let_rule_write(group))
         return cloudwatch.Metric(
