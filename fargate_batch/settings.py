@@ -40,8 +40,9 @@ __all__ = [
 
 # CloudWatch Logs accepts these and no others.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
-
+_Days = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545]
+_Years = Literal[731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+RetentionDays = Literal[_Days, _Years]
 
 ZONES: Final = 3
 # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html

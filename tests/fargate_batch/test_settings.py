@@ -53,6 +53,12 @@ def test_loading_leaves_sceptres_data_alone(data: dict[str, Any]) -> None:
     assert data == before
 
 
+def test_logs_may_be_kept_for_ten_years(data: dict[str, Any]) -> None:
+    data["log_retention_days"] = data["network"]["flow_log_retention_days"] = 3653
+    settings = load(data)
+    assert settings.log_retention_days == settings.network.flow_log_retention_days == 3653
+
+
 def test_a_new_stage_is_one_row(data: dict[str, Any]) -> None:
     data["stages"]["limit-check"] = {
         "cpu": 256,
