@@ -82,7 +82,7 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
         ),
         allow(QUEUE_ACTIONS, [wired(template, StageOutput.QUEUE_ARN.of(stage.name))]),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
-        # A worker may protect itself from scale-in while it holds a message.
+        # A worker protects itself from scale-in while it holds a message.
         allow(
             ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
             [

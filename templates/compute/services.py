@@ -54,8 +54,8 @@ def _service(
         TaskDefinition=wired(template, StageOutput.TASK_DEFINITION_ARN.of(stage.name)),
         # CloudFormation has no initial count that it then leaves alone: without one it starts a
         # task before anybody asked, with one it writes it again whenever the service itself
-        # changes. So a new image stops a stage's workers; their messages return to the queue, and
-        # its depth starts new workers within two minutes. A relaunch that changes nothing keeps
+        # changes. So a new image stops a stage's workers, a busy one when it is done, and the
+        # queue's depth starts new ones within two minutes. A relaunch that changes nothing keeps
         # whatever the scaling has set.
         DesiredCount=0,
         CapacityProviderStrategy=[
@@ -70,6 +70,8 @@ def _service(
             MaximumPercent=200,
             DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(Enable=True, Rollback=True),
         ),
+        # For the container's own check; ECS once took this behind a load balancer only.
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
         HealthCheckGracePeriodSeconds=120,
         EnableECSManagedTags=True,
         PropagateTags="SERVICE",
@@ -174,7 +176,7 @@ def _add_queue_scaling(
             AlarmActions=[Ref(backlog)],
         )
     )
-    # A worker that is stopped with a message in hand gives it back to the queue.
+    # The alarm sees only messages that wait. A worker with one in hand protects itself meanwhile.
     template.add_resource(
         cloudwatch.Alarm(
             f"{stage.logical_id}IdleAlarm",

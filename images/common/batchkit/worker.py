@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batchkit import events
+from batchkit import events, protection
 from batchkit.errors import BadEventError
 from batchkit.health import heartbeat_file
 from batchkit.task import Busy, CurrentWork, perform
@@ -59,9 +59,14 @@ class Worker:
             if self.stopping.is_set():
                 self._hide(message, 0)
             else:
-                self._work(message)
+                with protection.from_scale_in(self._agent):
+                    self._work(message)
             return True
         return False
+
+    @property
+    def _agent(self) -> str | None:
+        return self.context.task.options.get(protection.AGENT_VARIABLE)
 
     def _work(self, message: MessageTypeDef) -> None:
         try:

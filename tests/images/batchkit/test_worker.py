@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchkit import protection
 from batchkit.events import S3Event
 from batchkit.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchkit.stage import Context, Handler
 
     from tests.images.conftest import Place
@@ -101,6 +105,26 @@ def test_a_message_that_is_no_event_stays_for_the_dead_letters(
     worker(place, lambda *_: pytest.fail("worked")).work_one()
     assert depth(place) == (0, 1)
     assert "no JSON" in caplog.text
+
+
+def test_a_worker_is_protected_while_it_has_a_message_and_no_longer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def protected(agent: str | None) -> Iterator[None]:
+        told.append(f"protected by {agent}")
+        yield
+        told.append("released")
+
+    monkeypatch.setattr(protection, "from_scale_in", protected)
+    place.options[protection.AGENT_VARIABLE] = "http://agent"
+    one = worker(place, lambda *_: told.append("worked"))
+    assert not one.work_one()
+    send(place)
+    assert one.work_one()
+    assert told == ["protected by http://agent", "worked", "released"]
 
 
 def test_a_stopping_worker_finishes_what_it_has_and_takes_nothing_new(place: Place) -> None:
