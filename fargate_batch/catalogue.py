@@ -60,7 +60,7 @@ class Scaling(Model):
     min_tasks: Annotated[int, Field(ge=0, le=1000)] = 0
     """So many tasks wait for work at any time; 0 costs nothing."""
     max_tasks: Annotated[int, Field(ge=1, le=1000)]
-    """The most tasks at once; the subnets are checked to have room for all stages' tasks."""
+    """The most tasks of its service; the subnets must have room for them. `task` knows no limit."""
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
     """The service is scaled to hold this average CPU."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300

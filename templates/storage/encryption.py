@@ -1,4 +1,4 @@
-"""The key that encrypts everything an environment keeps: objects, messages and logs."""
+"""The key that encrypts an environment's objects, messages and logs."""
 
 from __future__ import annotations
 
