@@ -33,7 +33,9 @@ def test_each_log_group_is_encrypted_and_ages(launched: Environment) -> None:
     logs = launched.client("logs")
     for stage in launched.settings.stages:
         name = launched.of(stage.name, StageOutput.LOG_GROUP_NAME)
-        (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        # Another environment's name may begin with this one's.
+        (group,) = [group for group in groups if group["logGroupName"] == name]
         assert group["retentionInDays"] == launched.settings.log_retention_days
         assert group["kmsKeyId"] == launched[Output.KEY_ARN]
 

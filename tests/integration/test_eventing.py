@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fargate_batch.names import Output, StageOutput
+from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
@@ -63,12 +63,10 @@ def test_queued_stages_get_their_events_through_their_queue(launched: Environmen
 
 
 def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: Environment) -> None:
-    alarms = launched.client("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm"])
-    (alarm,) = [
-        alarm
-        for alarm in alarms["MetricAlarms"]
-        if alarm["Namespace"] == "AWS/Events" and alarm["AlarmName"].endswith(launched.name)
-    ]
+    # By name: in an account with more alarms than a page holds it may stand on any page.
+    name = GivenNames(launched.settings.project, launched.name).of("task-failures")
+    (alarm,) = launched.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert alarm["Namespace"] == "AWS/Events"
     settings = launched.settings.alarms
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     assert alarm["Threshold"] == settings.task_failures == 5
