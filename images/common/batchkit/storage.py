@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -12,7 +14,7 @@ from botocore.exceptions import ClientError
 from batchkit.errors import ObjectConflictError, ObjectGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from botocore.response import StreamingBody
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 # MethodNotAllowed: the version is a delete marker.
 _GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405"})
-_EXISTS: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_EXISTS: Final = frozenset({"PreconditionFailed", "412"})
+# Another write of the key is under way, and may yet fail; AWS says to write again.
+_CONFLICT: Final = frozenset({"ConditionalRequestConflict", "409"})
+_CONFLICT_WAITS: Final = (0.5, 1, 2, 4)
+"""Seconds before each further attempt."""
 _CHUNK: Final = 1 << 20
 
 
@@ -121,18 +127,7 @@ class Storage:
         Raises:
             ObjectConflictError: it exists with other bytes.
         """
-        try:
-            self.client.put_object(
-                Bucket=self.output_bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            self._same_or_raise(error, key, hashlib.sha256(body).hexdigest())
-            return False
-        return True
+        return self._put_once(key, lambda: BytesIO(body), content_type)
 
     def put_file_once(self, key: str, path: Path, content_type: str) -> bool:
         """Write a file's bytes as an object unless it exists; return whether this call wrote it.
@@ -140,8 +135,17 @@ class Storage:
         Raises:
             ObjectConflictError: it exists with other bytes.
         """
+        return self._put_once(key, lambda: path.open("rb"), content_type)
+
+    def _put_once(
+        self,
+        key: str,
+        opened: Callable[[], IO[bytes]],
+        content_type: str,
+        waits: tuple[float, ...] = _CONFLICT_WAITS,
+    ) -> bool:
         try:
-            with path.open("rb") as body:
+            with opened() as body:
                 self.client.put_object(
                     Bucket=self.output_bucket,
                     Key=key,
@@ -150,14 +154,18 @@ class Storage:
                     IfNoneMatch="*",
                 )
         except ClientError as error:
-            with path.open("rb") as body:
+            code = error.response.get("Error", {}).get("Code")
+            if code in _CONFLICT and waits:
+                time.sleep(waits[0])
+                return self._put_once(key, opened, content_type, waits[1:])
+            if code not in _EXISTS:
+                raise
+            with opened() as body:
                 self._same_or_raise(error, key, stream_sha256(body))
             return False
         return True
 
     def _same_or_raise(self, error: ClientError, key: str, sha256: str) -> None:
-        if error.response.get("Error", {}).get("Code") not in _EXISTS:
-            raise error
         with self.open(self.output_bucket, key) as body:
             if stream_sha256(body) == sha256:
                 return

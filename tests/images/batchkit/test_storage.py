@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit.errors import ObjectConflictError, ObjectGoneError
 from batchkit.storage import Storage, to_json
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,29 @@ def test_an_object_is_written_once(storage: Storage, tmp_path: Path) -> None:
     assert storage.put_file_once("b", path, "text/plain")
     assert storage.read_output("a") == b"one"
     assert storage.read_output("b") == b"two"
+
+
+@pytest.mark.parametrize(("conflicts", "written"), [(1, True), (4, True), (5, False)])
+def test_a_write_that_meets_another_one_is_repeated(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, conflicts: int, *, written: bool
+) -> None:
+    put, refusals = storage.client.put_object, iter(range(conflicts))
+    waits: list[float] = []
+
+    def conflicting(**request: Any) -> Any:
+        if next(refusals, None) is None:
+            return put(**request)
+        raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "PutObject")
+
+    monkeypatch.setattr(storage.client, "put_object", conflicting)
+    monkeypatch.setattr(time, "sleep", waits.append)
+    if written:
+        assert storage.put_once("a", b"one", "text/plain")
+        assert storage.read_output("a") == b"one"
+    else:
+        with pytest.raises(ClientError, match="ConditionalRequestConflict"):
+            storage.put_once("a", b"one", "text/plain")
+    assert waits == [0.5, 1, 2, 4][:conflicts]
 
 
 def test_a_version_is_read_though_there_is_a_newer_one(storage: Storage, place: Place) -> None:
