@@ -19,6 +19,7 @@ from hooks.image_push import ImagePush
 from hooks.stop_tasks import StopTasks
 from hooks.verify_account import VerifyAccount
 from hooks.verify_destruction import VerifyDestruction
+from hooks.verify_images import VerifyImages
 from hooks.verify_state import VerifyState
 from resolvers.image_uri import ImageUri
 
@@ -240,6 +241,9 @@ def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) ->
     assert found == {
         (StackPath.VPC, "after_create", CloseSecurityGroup),
         (StackPath.VPC, "after_update", CloseSecurityGroup),
+        (StackPath.REGISTRY, "before_launch", VerifyImages),
+        (StackPath.REGISTRY, "before_create", VerifyImages),
+        (StackPath.REGISTRY, "before_update", VerifyImages),
         (StackPath.REGISTRY, "after_create", ImagePush),
         (StackPath.REGISTRY, "after_update", ImagePush),
         (StackPath.BUCKETS, "before_delete", EmptyBucket),
