@@ -41,12 +41,17 @@ def read_stacks(project: Path, environment: str) -> set[Stack]:
     """The environment's stacks.
 
     Raises:
-        UserError: config/ has no such environment.
+        UserError: config/ has no such environment, or one of its files is no YAML.
     """
     if environment not in environments(project):
         known = ", ".join(environments(project))
         raise UserError(f"There is no environment '{environment}' in config/; it has {known}.")
-    stacks, _ = ConfigReader(SceptreContext(str(project), environment)).construct_stacks()
+    reader = ConfigReader(SceptreContext(str(project), environment))
+    try:
+        stacks, _ = reader.construct_stacks()
+    except ValueError as error:
+        # Sceptre's own for a file that is no YAML; the text says in which line.
+        raise UserError(f"config/ cannot be read for {environment}: {error}") from error
     return {stack for stack in stacks if stack.name.startswith(f"{environment}/")}
 
 

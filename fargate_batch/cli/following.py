@@ -33,7 +33,8 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
         NoProgressError: the record did not change for `timeout` seconds.
     """
     ledger, began = environment.ledger(), time.monotonic()
-    seen, changed = WAITING, began
+    seen: dict[str, Any] = {}
+    changed, printed = began, ""
     stages = [stage.name for stage in environment.settings.stages]
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
@@ -43,9 +44,10 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
                 record = WAITING
             now = time.monotonic()
             if record != seen:
-                if not console.is_terminal:
-                    console.print(Text(describe(run, record)), soft_wrap=True)
-                seen, changed = record, now
+                line = describe(run, record)
+                if not console.is_terminal and line != printed:
+                    console.print(Text(line), soft_wrap=True)
+                seen, changed, printed = record, now, line
             if console.is_terminal:
                 live.update(display(run, record, stages, now - began), refresh=True)
             if record["state"] in FINAL_STATES:

@@ -116,6 +116,8 @@ def submit(  # noqa: PLR0913  # click hands over an argument for each option
     timeout: float,
 ) -> None:
     """Upload a positions file; this starts a run."""
+    if download is not None and not follow:
+        raise click.UsageError("--download goes with --follow: there is no report before the end.")
     # Both before the first upload: a refusal leaves nothing behind.
     submission.check_positions(positions)
     if market_data is not None:
@@ -160,12 +162,7 @@ def runs(options: Options) -> None:
     if options.json:
         click.echo(json.dumps(records, default=sorted, indent=2))
         return
-    # Folded, not cut, where the line is too short: a run's id is there to be copied.
-    table = Table(*(Column(title, overflow="fold") for title in RUN_FIELDS.values()))
-    for record in records:
-        # As text: a file's name or a reason may hold what rich would take for markup.
-        table.add_row(*(Text(str(record.get(field, ""))) for field in RUN_FIELDS))
-    Console().print(table)
+    show_runs(Console(), records)
 
 
 @batch.command()
@@ -173,7 +170,13 @@ def runs(options: Options) -> None:
 @common
 def logs(options: Options, run: str) -> None:
     """Print a run's log lines, over all stages and tasks, in the order of their time."""
-    for line in read_logs(options.find(), run):
+    environment = options.find()
+    lines = read_logs(environment, run)
+    if not lines:
+        # A run that has said nothing is worth a word; one that never was is an error.
+        state = environment.ledger().get(run)["state"]
+        click.echo(f"Run {run} is {state}; its tasks have logged nothing yet.", err=True)
+    for line in lines:
         click.echo(line)
 
 
@@ -213,6 +216,21 @@ def show_end(options: Options, environment: Environment, run: str, download: Pat
         reports.show_summary(Console(), record, summary, page)
 
 
+def show_runs(console: Console, records: list[dict[str, Any]]) -> None:
+    """A table for a person; lines with tabs, and nothing folded, for a pipe."""
+    rows = [[str(record.get(field, "")) for field in RUN_FIELDS] for record in records]
+    if not console.is_terminal:
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    # Folded, not cut, where the line is too short: a run's id is there to be copied.
+    table = Table(*(Column(title, overflow="fold") for title in RUN_FIELDS.values()))
+    for row in rows:
+        # As text: a file's name or a reason may hold what rich would take for markup.
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
 def say(options: Options, text: str) -> None:
     """Tell a person what happened; a script hears nothing."""
     if not options.json:
@@ -227,8 +245,11 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(NO_PROGRESS)
     # Sceptre raises its own when a config cannot be read, and UserError is one of them.
-    except (SceptreException, UnknownRunError) as error:
+    except SceptreException as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except UnknownRunError as error:
+        click.echo(f"{error} `batch runs` lists the environment's runs.", err=True)
         sys.exit(1)
     except (ClientError, BotoCoreError) as error:
         click.echo(explained(error), err=True)

@@ -211,7 +211,7 @@ def test_every_stack_checks_the_account_first(stacks: dict[str, Stack], moment: 
 def test_no_stack_is_launched_while_it_is_stuck(stacks: dict[str, Stack]) -> None:
     for path, stack in stacks.items():
         kinds = [type(hook) for hook in stack.hooks["before_launch"]]
-        assert kinds == [VerifyAccount, VerifyState], path
+        assert kinds[:2] == [VerifyAccount, VerifyState], path
 
 
 def test_every_stack_asks_whether_the_environment_may_be_deleted(

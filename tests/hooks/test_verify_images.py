@@ -64,5 +64,5 @@ def test_a_module_that_is_no_python_is_refused_with_its_line(project: Path) -> N
 
 
 def test_a_stage_without_a_folder_is_refused(project: Path) -> None:
-    with pytest.raises(UserError, match="Stage 'other' of config/config.yaml needs images/other"):
+    with pytest.raises(UserError, match=r"Stage 'other' of config/config\.yaml needs images/other"):
         sources.find(project, "other")
