@@ -109,7 +109,9 @@ class Launched:
         cloudformation.create_stack(
             StackName=stack.external_name, TemplateBody=json.dumps(template)
         )
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=stack.external_name)
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=stack.external_name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200}
+        )
         outputs = cloudformation.describe_stacks(StackName=stack.external_name)["Stacks"][0]
         values = {item["OutputKey"]: item["OutputValue"] for item in outputs["Outputs"]}
         return {stage: values[f"{name}RepositoryUri"] for stage, name in STAGES.items()}

@@ -209,9 +209,10 @@ def test_report_of_a_run_that_goes_on_says_how_to_wait(
 def test_report_of_an_unknown_run_is_one_line(launched: Any, batch: Callable[..., Any]) -> None:
     assert launched
     ended = batch("report", "nothing-of-the-kind")
-    assert (ended.code, ended.message) == (
-        1,
-        "The ledger ledger has no run 'nothing-of-the-kind'. `batch runs` lists the environment's runs.",
+    assert ended.code == 1
+    assert ended.message == (
+        "The ledger ledger has no run 'nothing-of-the-kind'. "
+        "`batch runs` lists the environment's runs."
     )
 
 
