@@ -13,10 +13,13 @@ MARKET_DATA ?= $(firstword $(wildcard samples/market-data/*))
 PYTEST ?= pytest
 
 ##@ For everybody
+install: $(VENV)/installed ## The virtual environment, .venv
+
 demo: $(VENV)/installed ## Launch dev on the local AWS, work the sample positions, show the report
 	source local/activate && \
 	sceptre launch dev --yes && \
-	batch submit $(POSITIONS) --market-data $(MARKET_DATA) --environment dev --follow --download reports
+	batch submit $(POSITIONS) --market-data $(MARKET_DATA) --environment dev --follow --download reports && \
+	echo "Open the report in a browser. To go on: source local/activate, then batch --help or sceptre --help."
 
 test: lint $(VENV)/installed-dev ## Everything that can be checked on this machine
 	$(PYTEST)
@@ -45,6 +48,9 @@ lock: $(VENV)/installed-dev ## Resolve requirements and the images' dependencies
 	$(LOCK) requirements.in --output-file requirements.txt
 	mkdir -p .cache && grep -v '^-e' requirements.txt > .cache/constraints.txt
 	$(LOCK) requirements-dev.in --constraints .cache/constraints.txt --output-file requirements-dev.txt
+	python -m imaging lock --upgrade
+
+lock-images: $(VENV)/installed-dev ## Resolve the images' dependencies alone, e.g. for a new stage
 	python -m imaging lock
 
 pin-base: $(VENV)/installed ## Pin the base image to the digest that its registry names today
@@ -53,9 +59,9 @@ pin-base: $(VENV)/installed ## Pin the base image to the digest that its registr
 docs: $(VENV)/installed-dev ## Draw the architecture and the settings table again from the config
 	python docs/generate.py
 
-clean: ## Remove what was built here; the local AWS is stopped first
+clean: ## Remove what was built here, but not downloaded reports; stops the local AWS
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi
-	rm -rf $(VENV) .local .cache reports
+	rm -rf $(VENV) .local .cache *.egg-info
 
 help: ## This list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -74,4 +80,4 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@
 
-.PHONY: demo test bench lint lock pin-base docs clean help local-up local-down local-logs
+.PHONY: install demo test bench lint lock lock-images pin-base docs clean help local-up local-down local-logs

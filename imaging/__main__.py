@@ -26,9 +26,10 @@ def main() -> None:
 
 
 @main.command()
-def lock() -> None:
+@click.option("--upgrade", is_flag=True, help="Take newer versions of what is locked already.")
+def lock(*, upgrade: bool) -> None:
     """Resolve every images/*/requirements.in into the lock beside it."""
-    for path in locks.compile_all(ROOT):
+    for path in locks.compile_all(ROOT, upgrade=upgrade):
         click.echo(path.relative_to(ROOT))
 
 

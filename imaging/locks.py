@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,8 +85,10 @@ def needed(lock: Path, target: Target) -> list[Locked]:
     ]
 
 
-def compile_all(project: Path) -> list[Path]:
+def compile_all(project: Path, *, upgrade: bool = False) -> list[Path]:
     """Resolve every images/*/requirements.in into the lock beside it; return the locks.
+
+    What is locked already stays as it is, unless it no longer fits or `upgrade` asks for newer.
 
     The stages are resolved under the common lock, so that one version of a library serves all, and
     their locks hold only what they add to it.
@@ -96,24 +99,28 @@ def compile_all(project: Path) -> list[Path]:
     images = project / "images"
     common = images / COMMON / "requirements.in"
     common_lock = common.with_suffix(".lock")
-    common_lock.write_text(_HEADER.format(more="") + _resolve(project, common))
+    common_lock.write_text(_HEADER.format(more="") + _resolve(project, common, upgrade=upgrade))
     known = {entry.name for entry in read(common_lock)}
     written = [common_lock]
     for source in sorted(images.glob("*/requirements.in")):
         if source == common:
             continue
-        resolved = _resolve(project, source, constraint=common_lock)
+        resolved = _resolve(project, source, constraint=common_lock, upgrade=upgrade)
         lock = source.with_suffix(".lock")
         lock.write_text(_HEADER.format(more=_ADDITIONS) + _without(resolved, known))
         written.append(lock)
     return written
 
 
-def _resolve(project: Path, source: Path, *, constraint: Path | None = None) -> str:
+def _resolve(project: Path, source: Path, *, constraint: Path | None = None, upgrade: bool) -> str:
+    lock = source.with_suffix(".lock")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "lock"
+        if lock.exists() and not upgrade:
+            # uv keeps the versions that it finds in its output file.
+            shutil.copyfile(lock, output)
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"]
-        command += ["--generate-hashes", "--no-header", "--no-annotate", "--upgrade"]
+        command += ["--generate-hashes", "--no-header", "--no-annotate"]
         command += ["--python-version", OLDEST_PYTHON, "--output-file", str(output)]
         command += ["--constraints", str(constraint)] if constraint else []
         result = subprocess.run(

@@ -48,15 +48,17 @@ class Runner:
     def description(self) -> str:
         """How tasks run, in one line."""
         if self._engine is not None:
-            return f"tasks run as containers of {self._engine.description}"
+            return (
+                f"{self._engine.description} answers; tasks run as its containers, and as "
+                "processes where an image was made without a base image"
+            )
         if commands.can_change_root():
             return (
-                "no Docker engine answers; tasks run as processes made from the pushed layers, "
-                "images with a base in a chroot"
+                "no container engine answers; tasks run as processes made from the pushed layers"
             )
         return (
-            "no Docker engine answers; tasks run as processes made from the pushed layers, "
-            "and images with a base cannot run"
+            "no container engine answers; tasks run as processes made from the pushed layers, "
+            "and images with a base image cannot run"
         )
 
     def install(self) -> None:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fargate_batch.errors import UserError
 from imaging import locks, targets
+
+if TYPE_CHECKING:
+    from tests.imaging.conftest import Wheelhouse
 
 HASH = "sha256:" + "a" * 64
 SPLIT = f"""\
@@ -83,7 +87,10 @@ def test_stages_are_resolved_under_the_common_lock(
 ) -> None:
     asked: list[tuple[str, Path | None]] = []
 
-    def resolve(_project: Path, source: Path, *, constraint: Path | None = None) -> str:
+    def resolve(
+        _project: Path, source: Path, *, constraint: Path | None = None, upgrade: bool
+    ) -> str:
+        assert not upgrade
         asked.append((source.parent.name, constraint))
         common = f"boto3==1 \\\n    --hash={HASH}\n"
         return common if constraint is None else f"{common}numpy==2 \\\n    --hash={HASH}\n"
@@ -106,3 +113,23 @@ def test_what_cannot_be_resolved_is_named_with_the_resolver_s_reason(
     (tmp_path / "images/common/requirements.in").write_text("no-such-library\n")
     with pytest.raises(UserError, match=r"(?s)images/common/requirements.in.*no-such-library"):
         locks.compile_all(tmp_path)
+
+
+def test_a_newer_version_is_taken_only_when_asked_for(
+    tmp_path: Path, wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheelhouse.folder))
+    (tmp_path / "images/common").mkdir(parents=True)
+    (tmp_path / "images/common/requirements.in").write_text("library\n")
+
+    def locked(*, upgrade: bool) -> str:
+        (common,) = locks.compile_all(tmp_path, upgrade=upgrade)
+        (entry,) = locks.read(common)
+        return str(entry.requirement.specifier)
+
+    wheelhouse.add("library", "1.0", {"library.py": ""})
+    assert locked(upgrade=False) == "==1.0"
+    wheelhouse.add("library", "2.0", {"library.py": ""})
+    assert locked(upgrade=False) == "==1.0"
+    assert locked(upgrade=True) == "==2.0"
