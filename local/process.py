@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from local.location import DEFAULT_REGION, Directory, Running, default_directory, endpoint
+from local.location import DEFAULT_REGION, Directory, Running, endpoint
 
 _START_SECONDS: Final = 30
 _STOP_SECONDS: Final = 30
@@ -150,15 +150,11 @@ def _ends_within(directory: Directory, seconds: float) -> bool:
 def _environment() -> dict[str, str]:
     project = str(Path(__file__).resolve().parent.parent)
     inherited = os.environ.get("PYTHONPATH")
-    environment = {
+    return {
         **os.environ,
         # The server runs in its own directory, from where this package may not be found.
         "PYTHONPATH": os.pathsep.join([project, inherited] if inherited else [project]),
     }
-    if environment.pop("PYTHONDONTWRITEBYTECODE", None):
-        # Without compiled modules every start would take three seconds more.
-        environment["PYTHONPYCACHEPREFIX"] = str(default_directory().path / "bytecode")
-    return environment
 
 
 def _is_taken(port: int) -> bool:

@@ -118,18 +118,18 @@ def test_what_cannot_be_resolved_is_named_with_the_resolver_s_reason(
 def test_a_newer_version_is_taken_only_when_asked_for(
     tmp_path: Path, wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(wheelhouse.folder))
     (tmp_path / "images/common").mkdir(parents=True)
-    (tmp_path / "images/common/requirements.in").write_text("library\n")
+    (tmp_path / "images/common/requirements.in").write_text("desk-library\n")
 
     def locked(*, upgrade: bool) -> str:
         (common,) = locks.compile_all(tmp_path, upgrade=upgrade)
         (entry,) = locks.read(common)
         return str(entry.requirement.specifier)
 
-    wheelhouse.add("library", "1.0", {"library.py": ""})
+    wheelhouse.add("desk_library", "1.0", {"desk_library.py": ""})
     assert locked(upgrade=False) == "==1.0"
-    wheelhouse.add("library", "2.0", {"library.py": ""})
+    wheelhouse.add("desk_library", "2.0", {"desk_library.py": ""})
     assert locked(upgrade=False) == "==1.0"
     assert locked(upgrade=True) == "==2.0"
