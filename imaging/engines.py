@@ -28,6 +28,9 @@ _SHOWN_LINES: Final = 25
 # because the oldest builders take the option for an experiment.
 _NATIVE: Final = platform.machine().lower() in ("x86_64", "amd64")
 _PLATFORM: Final = () if _NATIVE else (f"--platform=linux/{targets.BASE_ARCHITECTURE}",)
+# As root Podman chooses the limits itself. Without CAP_SYS_RESOURCE, as inside a container, none
+# can be raised and no container would start; so little is asked for.
+_LIMITS: Final = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
 
 
 class EngineError(UserError):
@@ -73,7 +76,7 @@ class Engine:
             EngineError: it has none, or does not run here.
         """
         command = [self.command, "run", "--rm", *_PLATFORM, "--network=none"]
-        command += ["--entrypoint=python3", image]
+        command += [*(_LIMITS if self.podman else ()), "--entrypoint=python3", image]
         code = "import platform; print(platform.python_version())"
         return self._do([*command, "-c", code], f"run python3 in {image}").strip()
 
