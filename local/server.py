@@ -123,6 +123,8 @@ def serve(
     finally:
         clock.stop()
         runner.close()
+        if found:
+            found.close()
         if persist:
             persistence.save(directory.state)
 

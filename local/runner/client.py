@@ -26,6 +26,7 @@ _log = logging.getLogger("local.runner")
 
 _NANOSECONDS: Final = 1_000_000_000
 _HEALTH: Final = {"starting": "UNKNOWN", "healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}
+_NO_INIT: Final = "container-init binary not found"
 _KEPT_SECONDS: Final = 60
 """For so long a container that has ended can be inspected and its output read."""
 
@@ -53,9 +54,7 @@ class Runner:
                 "processes where an image was made without a base image"
             )
         if commands.can_change_root():
-            return (
-                "no container engine answers; tasks run as processes made from the pushed layers"
-            )
+            return "no container engine answers; tasks run as processes made from the pushed layers"
         return (
             "no container engine answers; tasks run as processes made from the pushed layers, "
             "and images with a base image cannot run"
@@ -124,8 +123,10 @@ class Images:
         assert self._engine is not None  # noqa: S101 - runs_as_process says so; for mypy
         import docker
 
+        own = reference.startswith(f"{self._registry}/")
+        pull = self._engine.pull_without_tls if own else self._engine.client.images.pull
         try:
-            return self._engine.client.images.pull(reference, **options)
+            return pull(reference, **options)
         except docker.errors.APIError as error:
             raise CannotPullError(str(error)) from error
 
@@ -190,13 +191,22 @@ class Containers:
             arguments.pop("network", None)
             arguments.pop("extra_hosts", None)
             arguments["network_mode"] = "host"
+        arguments["ulimits"] = [
+            docker.types.Ulimit(name=name, soft=limit, hard=limit)
+            for name, limit in self._engine.limits().items()
+        ]
         try:
+            if reference.startswith(f"{self._registry}/"):
+                self._engine.need(reference, platform=arguments.get("platform"))
             return self._engine.client.containers.run(reference, **arguments)
         except docker.errors.ImageNotFound as error:
             raise CannotPullError(str(error)) from error
         except docker.errors.APIError as error:
             if "manifest" in str(error):
                 raise CannotPullError(str(error)) from error
+            if _NO_INIT in str(error) and arguments.pop("init", None):
+                _log.warning("Podman misses catatonit, so %s has no init process", reference)
+                return self._run_in_engine(reference, arguments)
             raise
 
     def _run_as_process(self, image: images.Image, arguments: dict[str, Any]) -> ProcessContainer:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +27,7 @@ _SOCKETS: Final = (
 )
 _TIMEOUT_SECONDS: Final = 30
 _PODMAN_START_SECONDS: Final = 10
+_PODMAN_PULL: Final = "/v4.0.0/libpod/images/pull"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,88 @@ class Engine:
     """A further address of this machine on which the API must listen for that."""
     host_network: bool
     """Whether containers share this machine's network, since nothing else leads to it."""
+    podman: bool = False
+    service: subprocess.Popen[bytes] | None = None
+    """The Podman service that was started for this, if one was."""
+
+    def pull_without_tls(self, reference: str, **options: Any) -> Any:
+        """Fetch an image from a registry on this machine.
+
+        Docker asks those without TLS by itself. Podman has to be told, for which Docker's API has
+        no word.
+
+        Args:
+            reference: what to fetch.
+            options: those of Docker's `images.pull`.
+
+        Raises:
+            docker.errors.APIError: the registry does not give it.
+        """
+        if not self.podman:
+            return self.client.images.pull(reference, **options)
+        import docker
+        from docker.auth import encode_header
+
+        system, _, architecture = (options.get("platform") or "linux").partition("/")
+        api, auth = self.client.api, options.get("auth_config")
+        response = api.post(
+            f"{api.base_url}{_PODMAN_PULL}",
+            params={
+                "reference": reference,
+                "tlsVerify": "false",
+                "OS": system,
+                **({"Arch": architecture} if architecture else {}),
+            },
+            headers={"X-Registry-Auth": encode_header(auth)} if auth else {},
+            timeout=None,
+        )
+        # It answers with one JSON object a line, of which the last may be an error.
+        last = json.loads(response.text.strip().splitlines()[-1])
+        if "error" in last or not response.ok:
+            said = last.get("error") or last.get("message")
+            raise docker.errors.APIError(f"{reference}: {said}", response)
+        return self.client.images.get(reference)
+
+    def need(self, reference: str, **options: Any) -> None:
+        """Fetch an image from a registry on this machine if the engine does not hold it.
+
+        Args:
+            reference: what to fetch.
+            options: those of Docker's `images.pull`.
+
+        Raises:
+            docker.errors.APIError: the registry does not give it.
+        """
+        import docker
+
+        try:
+            self.client.images.get(reference)
+        except docker.errors.ImageNotFound:
+            self.pull_without_tls(reference, **options)
+
+    def limits(self) -> dict[str, int]:
+        """The limits that containers must be given, by their names in ulimit(1).
+
+        As root Podman gives each container limits of its own choice. Without CAP_SYS_RESOURCE, as
+        inside a container, none can be raised and no container would start; so those of a service
+        that was started here get what that service has.
+        """
+        if self.service is None:
+            return {}
+        limits = {
+            name: resource.prlimit(self.service.pid, number)[1]
+            for name, number in (
+                ("nofile", resource.RLIMIT_NOFILE),
+                ("nproc", resource.RLIMIT_NPROC),
+            )
+        }
+        return {name: hard for name, hard in limits.items() if hard != resource.RLIM_INFINITY}
+
+    def close(self) -> None:
+        """Stop the service that was started for this."""
+        if self.service is not None:
+            self.service.terminate()
+            self.service.wait()
 
 
 def find(directory: Path) -> Engine | None:
@@ -86,6 +171,9 @@ def _connect(url: str) -> Engine | None:
     if "Docker Desktop" in info.get("OperatingSystem", ""):
         # It forwards this name to the loopback interface of the machine outside its VM.
         return Engine(client, description, url, "host.docker.internal", None, host_network=False)
+    if name == "Podman":
+        # Its bridge exists only while a container uses it, and without root not on this machine.
+        return Engine(client, description, url, "127.0.0.1", None, host_network=True, podman=True)
     gateway = _bridge_gateway(client)
     if gateway and _is_local_address(gateway):
         return Engine(client, description, url, gateway, gateway, host_network=False)
@@ -122,9 +210,8 @@ def _start_podman(directory: Path) -> Engine | None:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "podman.sock"
     path.unlink(missing_ok=True)
-    # It ends with this process: the service stops when its parent's session does.
     service = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{path}"],
+        [*_tie(), "podman", "system", "service", "--time=0", f"unix://{path}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -133,8 +220,18 @@ def _start_podman(directory: Path) -> Engine | None:
     while time.monotonic() < deadline and service.poll() is None:
         engine = _connect(f"unix://{path}")
         if engine is not None:
-            return engine
+            return replace(engine, service=service)
         time.sleep(0.1)
     service.terminate()
     service.wait()
     return None
+
+
+def _tie() -> list[str]:
+    """What ends a command when this process is killed before it can."""
+    tie = ["setpriv", "--pdeathsig=TERM"]
+    if shutil.which(tie[0]) is None:
+        return []
+    # BusyBox has a setpriv without this option.
+    probe = subprocess.run([*tie, "true"], capture_output=True, check=False)
+    return tie if probe.returncode == 0 else []
