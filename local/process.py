@@ -67,13 +67,16 @@ def start(  # noqa: PLR0913 - all but two are options, by name
         with_parent: whether it ends when this process does.
 
     Raises:
-        LocalAwsError: the port is taken, or the server ends before it answers.
+        LocalAwsError: the port is taken, the kept state is another port's, or the server ends
+            before it answers.
     """
     if _is_taken(port):
         raise LocalAwsError(
             f"Port {port} is in use by another program. Stop that, or choose another port: "
-            f"LOCAL_AWS_PORT={port + 1} python -m local up"
+            f"export LOCAL_AWS_PORT={port + 1}"
         )
+    if persist:
+        _refuse_state_of_another_port(directory, port)
     directory.path.mkdir(parents=True, exist_ok=True)
     if not persist:
         shutil.rmtree(directory.state, ignore_errors=True)
@@ -131,6 +134,23 @@ def stop(directory: Directory) -> bool:
             f"killed; what changed since its start is lost. {directory.log} says what it did."
         )
     raise LocalAwsError(f"The local AWS (process {running.pid}) cannot be killed.")
+
+
+def _refuse_state_of_another_port(directory: Directory, port: int) -> None:
+    """Kept repositories and images are named after the port that they were made on.
+
+    Raises:
+        LocalAwsError: the kept state is that of a server on another port.
+    """
+    if not directory.state.exists() or not directory.lock.exists():
+        return
+    text = directory.lock.read_text()
+    last = Running.from_json(text).port if text else port
+    if last != port:
+        raise LocalAwsError(
+            f"What {directory.path} keeps was made on port {last}, and its images are named after "
+            f"that. Go on there: export LOCAL_AWS_PORT={last}. Or forget it: rm -r {directory.path}"
+        )
 
 
 def _signal(running: Running, number: signal.Signals) -> None:

@@ -47,6 +47,7 @@ def local_aws(
     region: str = DEFAULT_REGION,
     persist: bool = False,
     use_engine: bool = True,
+    port: int | None = None,
 ) -> Iterator[LocalAws]:
     """Start a local AWS and stop it on leaving.
 
@@ -55,6 +56,7 @@ def local_aws(
         region: of unsigned requests; others name their own.
         persist: whether a later one in the same directory finds the state of this one.
         use_engine: whether tasks may run as containers where an engine answers.
+        port: where it listens; a free one by default. Kept state belongs to its port.
 
     Raises:
         LocalAwsError: it does not start.
@@ -63,7 +65,7 @@ def local_aws(
         place = Directory((directory or Path(temporary)).resolve())
         running = process.start(
             place,
-            free_port(),
+            port or free_port(),
             persist=persist,
             region=region,
             use_engine=use_engine,

@@ -90,6 +90,16 @@ def test_a_port_that_is_no_number_is_one_clear_message(cli: Cli) -> None:
     assert "LOCAL_AWS_PORT is 'http'" in refused.stderr
 
 
+def test_state_that_was_made_on_another_port_is_not_begun_with(cli: Cli) -> None:
+    assert cli("up").returncode == 0
+    assert cli("down").returncode == 0
+    cli.environment["LOCAL_AWS_PORT"] = str(free_port())
+    refused = cli("up")
+    assert refused.returncode == 1
+    assert f"export LOCAL_AWS_PORT={cli.port}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_what_a_killed_server_left_behind_is_no_obstacle(cli: Cli) -> None:
     assert cli("up").returncode == 0
     running = process.find(cli.directory)

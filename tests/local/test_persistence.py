@@ -7,7 +7,7 @@ import boto3
 import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
 from local.location import SECRET_ACCESS_KEY
-from local.testing import LocalAws, local_aws
+from local.testing import LocalAws, free_port, local_aws
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,8 @@ def client(aws: LocalAws, service: str) -> Any:
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
-    content = registry_client.layer({"hello": "world"})
-    with local_aws(tmp_path, persist=True, use_engine=False) as aws:
+    content, port = registry_client.layer({"hello": "world"}), free_port()
+    with local_aws(tmp_path, persist=True, use_engine=False, port=port) as aws:
         s3 = client(aws, "s3")
         s3.create_bucket(
             Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -46,7 +46,7 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         )
         client(aws, "ecr").create_repository(repositoryName="kept")
         digest = registry_client.push_image(aws.endpoint, "kept", "1", {}, [content])
-    with local_aws(tmp_path, persist=True, use_engine=False) as aws:
+    with local_aws(tmp_path, persist=True, use_engine=False, port=port) as aws:
         s3 = client(aws, "s3")
         old = s3.get_object(Bucket="kept", Key="a", VersionId=first["VersionId"])
         assert (old["Body"].read(), old["Metadata"]) == (b"one", {"m": "1"})
