@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,18 @@ from rich.console import Console
 from rich.table import Table
 
 from fargate_batch import project
+from imaging import builders, engines, pushing
 from local.testing import local_aws
 
 PROJECT: Final = Path(__file__).parents[1]
 RESULTS: Final = PROJECT / "docs" / "benchmarks.md"
 ENVIRONMENT: Final = "dev"
 CONSOLE: Final = Console()
+HEAD: Final = """# Benchmarks
+
+Wall times, one run each, on a local AWS of its own. Sceptre waits four seconds after each poll of a
+stack, so a launch takes at least that for every level of the graph.
+"""
 
 
 @dataclass(frozen=True)
@@ -145,40 +150,44 @@ def machine() -> str:
         else iter(()),
         platform.processor(),
     )
-    engine = "a container engine" if shutil.which("docker") and _docker_answers() else "processes"
     return (
         f"{cores} cores ({model}), {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, tasks as {engine}"
+        f"Python {platform.python_version()}"
     )
 
 
-def _docker_answers() -> bool:
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+def way() -> str:
+    """How tasks run here, and so which part of docs/benchmarks.md this is."""
+    engine = engines.find("auto")
+    configured = project.read_settings(PROJECT, ENVIRONMENT).base_image
+    if engine is not None and builders.holds_base(engine, pushing.base_image(configured)):
+        return f"Tasks as containers of {engine.name}"
+    return "Tasks as processes"
 
 
-def write(figures: list[Figure]) -> None:
-    """Write the figures into docs/benchmarks.md, between its markers."""
+def write(figures: list[Figure], title: str) -> None:
+    """Write the figures into their part of docs/benchmarks.md; the other parts stay."""
     rows = [
         f"| {figure.name} | `{figure.command}` | {figure.measured:.1f} {figure.unit} "
         f"| {figure.limit:g} {figure.unit} | {figure.verdict} |"
         for figure in figures
     ]
-    text = "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            f"`make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
-            "",
-            "| what | command | measured | at most | |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            "Wall times, one run each, on the local AWS. Sceptre waits four seconds after each",
-            "poll of a stack, so a launch takes at least that for every level of the graph.",
-            "",
-        ]
-    )
-    RESULTS.write_text(text)
+    part = [
+        f"`make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        "",
+        "| what | command | measured | at most | |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
+    parts = {**_parts(RESULTS.read_text() if RESULTS.exists() else ""), title: "\n".join(part)}
+    sections = [f"## {name}\n\n{text}\n" for name, text in sorted(parts.items())]
+    RESULTS.write_text("\n".join([HEAD, *sections]))
+
+
+def _parts(text: str) -> dict[str, str]:
+    """The parts of docs/benchmarks.md by their titles."""
+    found = (part.partition("\n") for part in text.split("\n## ")[1:])
+    return {title.strip(): body.strip() for title, _, body in found}
 
 
 def main() -> int:
@@ -193,7 +202,7 @@ def main() -> int:
             figure.verdict,
         )
     CONSOLE.print(table)
-    write(figures)
+    write(figures, way())
     return int(not all(figure.kept for figure in figures))
 
 
