@@ -133,6 +133,12 @@ class Storage(Model):
     """How long a queue keeps a message that nobody works."""
 
 
+def _email(value: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
+        raise ValueError("an e-mail address is one name@domain")
+    return value
+
+
 class Alarms(Model):
     """When somebody is called."""
 
@@ -142,7 +148,7 @@ class Alarms(Model):
     """... in so many minutes raise the alarm."""
     queue_age_minutes: Annotated[int, Field(ge=1, le=20160)] = 30
     """A message that waits in a stage's queue for longer raises an alarm."""
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    email: Annotated[str, AfterValidator(_email)] | None = None
     """Who is written to; ~ leaves the topic without a subscriber."""
 
 

@@ -258,3 +258,9 @@ def test_capacity_without_any_weight_is_refused(data: dict[str, Any]) -> None:
 def test_stage_that_does_not_exist_is_refused_with_those_that_do(data: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="it has data-ingestion, risk-calculation"):
         load(data).stage("ingestion")
+
+
+def test_an_alarm_that_writes_to_nobody_says_what_an_address_is(data: dict[str, Any]) -> None:
+    data["alarms"] = {**data["alarms"], "email": "nobody"}
+    with pytest.raises(UserError, match=r"alarms\.email: .*name@domain"):
+        load(data)
