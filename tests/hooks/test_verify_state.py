@@ -125,4 +125,7 @@ def test_a_real_stack_whose_deletion_failed_is_refused(
         run(stack)
     s3.delete_object(Bucket=bucket, Key="left")
     cloudformation.delete_stack(StackName=NAME)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=NAME, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200}
+    )
     run(stack)

@@ -108,7 +108,7 @@ def test_stages_are_resolved_under_the_common_lock(
 def test_what_cannot_be_resolved_is_named_with_the_resolver_s_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     (tmp_path / "images/common").mkdir(parents=True)
     (tmp_path / "images/common/requirements.in").write_text("no-such-library\n")
     with pytest.raises(UserError, match=r"(?s)images/common/requirements.in.*no-such-library"):
