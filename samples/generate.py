@@ -45,6 +45,21 @@ POSITION_COLUMNS: Final = (
 )
 MARKET_COLUMNS: Final = ("date", "factor_id", "factor_type", "tenor", "value")
 
+TOO_MANY_FIELDS: Final[dict[str, str]] = {}
+# What each kind of bad row says instead of something right.
+MISTAKES: Final = (
+    {"risk_factor": "UNLISTED-CO"},
+    {"quantity": "n/a"},
+    {"currency": ""},
+    {"as_of": "30.01.2026"},
+    {"position_id": "P00000001"},
+    {"quantity": "NaN"},
+    {"product_type": "CRYPTO"},
+    TOO_MANY_FIELDS,
+    # ISO 4217's code for no currency at all, in a forward that fell due long ago.
+    {"product_type": "FXFWD", "currency2": "XXX", "maturity": "2020-02-28"},
+)
+
 # Each equity's first price, currency, yearly volatility and sensitivity to the market.
 EQUITIES: Final[dict[str, tuple[float, str, float, float]]] = {
     "ALPENGLUEHN": (212.0, "CHF", 0.19, 0.7),
@@ -184,29 +199,10 @@ def _fx_forward(source: random.Random, row: dict[str, str], as_of: date) -> None
 
 def _spoiled(source: random.Random, fields: list[str]) -> list[str]:
     """Return a row with one of the mistakes that real files have."""
-    at = {name: POSITION_COLUMNS.index(name) for name in POSITION_COLUMNS}
-    mistake = source.randrange(9)
-    if mistake == 0:
-        fields[at["risk_factor"]] = "UNLISTED-CO"
-    elif mistake == 1:
-        fields[at["quantity"]] = "n/a"
-    elif mistake == 2:
-        fields[at["currency"]] = ""
-    elif mistake == 3:
-        fields[at["as_of"]] = "30.01.2026"
-    elif mistake == 4:
-        fields[at["position_id"]] = "P00000001"
-    elif mistake == 5:
-        fields[at["quantity"]] = "NaN"
-    elif mistake == 6:
-        fields[at["product_type"]] = "CRYPTO"
-    elif mistake == 7:
-        fields.append("one field too many")
-    else:
-        fields[at["product_type"]] = "FXFWD"
-        fields[at["currency2"]] = "XXX"
-        fields[at["maturity"]] = "2020-02-28"
-    return fields
+    mistake = source.choice(MISTAKES)
+    if mistake is TOO_MANY_FIELDS:
+        return [*fields, "one field too many"]
+    return [mistake.get(name, value) for name, value in zip(POSITION_COLUMNS, fields, strict=True)]
 
 
 def write(seed: int, positions: int, days: int, out: Path) -> tuple[Path, Path]:

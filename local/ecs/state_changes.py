@@ -23,7 +23,7 @@ def install() -> None:
     """Emit an event after each change of state."""
     _PENDING.wrap(_telling)
     _RUNNING.wrap(_telling)
-    _STOPPED.wrap(_telling_stop)
+    _STOPPED.wrap(_telling)
 
 
 def emit(task: dict[str, Any]) -> None:
@@ -56,24 +56,8 @@ def _timestamp(value: Any) -> Any:
 
 
 def _telling(mark: Any) -> Any:
-    def mark_and_tell(task_arn: str, task: dict[str, Any]) -> bool:
-        changed: bool = mark(task_arn, task)
-        if changed:
-            emit(task)
-        return changed
-
-    return mark_and_tell
-
-
-def _telling_stop(mark: Any) -> Any:
-    def mark_and_tell(
-        task_arn: str,
-        task: dict[str, Any],
-        reason: str,
-        stop_code: str,
-        exit_code: int | None = None,
-    ) -> bool:
-        changed: bool = mark(task_arn, task, reason, stop_code, exit_code=exit_code)
+    def mark_and_tell(task_arn: str, task: dict[str, Any], *details: Any, **named: Any) -> bool:
+        changed: bool = mark(task_arn, task, *details, **named)
         if changed:
             emit(task)
         return changed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fargate_batch.settings import Stage
 
 SCRATCH = "scratch"
+SCRATCH_PATH = "/tmp"  # noqa: S108  # inside the container
 # The stage images' user; it owns nothing on the root file system, which is read-only anyway.
 USER = "10001:10001"
 # A role's name has 64 characters at most, so the longer kind is cut.
@@ -118,7 +119,7 @@ def _container(template: Template, stage: Stage) -> ecs.ContainerDefinition:
         ReadonlyRootFilesystem=True,
         MountPoints=[
             # The one place that a task may write to.
-            ecs.MountPoint(SourceVolume=SCRATCH, ContainerPath="/tmp", ReadOnly=False)  # noqa: S108  # inside the container
+            ecs.MountPoint(SourceVolume=SCRATCH, ContainerPath=SCRATCH_PATH, ReadOnly=False)
         ],
         LinuxParameters=ecs.LinuxParameters(
             InitProcessEnabled=True, Capabilities=ecs.KernelCapabilities(Drop=["ALL"])

@@ -50,7 +50,8 @@ class OneClientASession(boto3.Session):
     def client(self, service_name: str, *_: Any, **__: Any) -> Any:
         """Return the one client of a service."""
         if service_name not in self._clients:
-            self._clients[service_name] = super().client(service_name, endpoint_url=self._endpoint)  # type: ignore[call-overload]  # any service
+            make: Any = super().client  # typed for each service by its literal name
+            self._clients[service_name] = make(service_name, endpoint_url=self._endpoint)
         return self._clients[service_name]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import tarfile
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +28,7 @@ contents = st.dictionaries(
 
 def entries(files: dict[str, tuple[bytes, bool]]) -> list[Entry]:
     return [
-        Entry(name, len(content), lambda content=content: io.BytesIO(content), executable)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        Entry(name, len(content), partial(io.BytesIO, content), executable)
         for name, (content, executable) in files.items()
     ]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+SCRATCH = "/tmp"  # noqa: S108  # inside the container
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def run(with_engine: LocalAws, reference: str, eventually: Callable[..., Any]) -
                     "command": ["python3", "-c", script],
                     "user": "10001:10001",
                     "readonlyRootFilesystem": True,
-                    "mountPoints": [{"sourceVolume": "scratch", "containerPath": "/tmp"}],  # noqa: S108 - the container's
+                    "mountPoints": [{"sourceVolume": "scratch", "containerPath": SCRATCH}],
                     "linuxParameters": {
                         "capabilities": {"drop": ["ALL"]},
                         "initProcessEnabled": True,
