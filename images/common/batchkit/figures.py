@@ -35,9 +35,9 @@ class Measure(StrEnum):
     EQ_GAMMA = "EQ_GAMMA"
     """By equity: spot²·d²V/dS²."""
     EQ_VEGA = "EQ_VEGA"
-    """By equity: dV/dσ times the implied volatility σ (MAR21.25)."""
+    """By equity: vega (dV per 1 of volatility) times the implied volatility (MAR21.25)."""
     FX_DELTA = "FX_DELTA"
-    """By currency pair <currency><base>: the change of value per 100% of the currency (MAR21.24)."""
+    """By pair <currency><base>: the change of value per 100% of the currency (MAR21.24)."""
     GIRR_DELTA = "GIRR_DELTA"
     """By curve and tenor: the change of value when that zero rate alone rises by 1 bp, divided by
     0.0001 (MAR21.19)."""
