@@ -52,23 +52,30 @@ class Image:
     manifest: Document
 
 
-def assemble(
-    recipe: Recipe, stage: StageSources, prepared: Mapping[str, Layer], foundation: Foundation
-) -> Image:
+def assemble(recipe: Recipe, own: Sequence[Layer], foundation: Foundation) -> Image:
     """Put the recipe's image together.
+
+    Args:
+        recipe: what the stage's Dockerfile asks for.
+        own: the image's own layers.
+        foundation: what the image stands on.
+    """
+    config = manifests.configuration(foundation.content, recipe, own)
+    return Image(foundation, own, config, manifests.manifest(foundation.content, config, own))
+
+
+def added_layers(recipe: Recipe, stage: StageSources, prepared: Mapping[str, Layer]) -> list[Layer]:
+    """The layers that a Dockerfile adds, in its order.
 
     Args:
         recipe: what the stage's Dockerfile asks for.
         stage: whose image it is.
         prepared: the layers by the names that the Dockerfile adds them under.
-        foundation: what the image stands on.
 
     Raises:
         UserError: the Dockerfile adds what cannot be added without an engine.
     """
-    added = [_layer(each, prepared, stage) for each in recipe.added]
-    config = manifests.configuration(foundation.content, recipe, added)
-    return Image(foundation, added, config, manifests.manifest(foundation.content, config, added))
+    return [_layer(each, prepared, stage) for each in recipe.added]
 
 
 def _layer(added: Added, prepared: Mapping[str, Layer], stage: StageSources) -> Layer:

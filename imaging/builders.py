@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from fargate_batch.errors import UserError
-from imaging import assembly, cache, contents, dockerfile, manifests, references, sources, targets
+from imaging import (
+    assembly,
+    cache,
+    contents,
+    dockerfile,
+    manifests,
+    preparation,
+    references,
+    sources,
+    targets,
+)
 from imaging.engines import Engine, EngineError
 from imaging.registry import base_images
 from imaging.registry.base_images import BaseImage, BaseUnavailableError
@@ -93,7 +103,11 @@ class Assembled:
         base = self.bases(recipe.base)
         say("preparing layers")
         prepared = _prepared(job, targets.base())
-        image = assembly.assemble(recipe, job.sources, prepared, base)
+        if recipe.prepares and preparation.has_any(job.sources):
+            # Nobody here can run the base's Python.
+            say("without an engine nothing is compiled ahead; tasks do it at their start")
+        own = assembly.added_layers(recipe, job.sources, prepared)
+        image = assembly.assemble(recipe, own, base)
         where = job.repository
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)
@@ -114,8 +128,10 @@ class ForHost:
         recipe.labels[targets.HOST_LABEL] = target.label
         say("preparing layers for this machine's Python")
         prepared = _prepared(job, target)
+        own = assembly.added_layers(recipe, job.sources, prepared)
+        own += preparation.for_host(job.sources, recipe, own, target)
         nothing = assembly.Nothing(manifests.empty(target.architecture))
-        image = assembly.assemble(recipe, job.sources, prepared, nothing)
+        image = assembly.assemble(recipe, own, nothing)
         where = job.repository
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)

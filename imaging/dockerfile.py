@@ -42,7 +42,12 @@ class Recipe:
     workdir: str | None = None
     entrypoint: list[str] | None = None
     command: list[str] | None = None
+    prepares: bool = False
+    """Whether it runs `PREPARE`."""
 
+
+PREPARE: Final = ["python3", "-m", "batchkit.prepare"]
+"""The one command that may be run without an engine: what it makes only saves time."""
 
 # What a value may not hold, because the words below are substituted without it.
 _CONDITIONAL: Final = re.compile(r"\$\{\w+:?[-+?]")
@@ -89,6 +94,7 @@ class _Reader:
             "VOLUME": self._volumes,
             "ENTRYPOINT": self._entrypoint,
             "CMD": self._cmd,
+            "RUN": self._run,
         }
         if name not in steps:
             self._refuse(f"{name} needs a running container")
@@ -130,6 +136,11 @@ class _Reader:
 
     def _cmd(self, value: str) -> None:
         self.recipe.command = self._command("CMD", value)
+
+    def _run(self, value: str) -> None:
+        if self._list(value) != PREPARE:
+            self._refuse(f"RUN {value} needs a running container")
+        self.recipe.prepares = True
 
     def _absolute(self, path: str) -> str:
         if not path.startswith("/"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STAGES = ("data-ingestion", "risk-calculation")
-DOCKERFILE = Path(__file__).parents[2] / "images" / "Dockerfile"
+IMAGES = Path(__file__).parents[2] / "images"
 
 
 @pytest.fixture(autouse=True)
@@ -110,10 +110,12 @@ def project(
     made = Project(tmp_path / "project")
     common = wheelhouse.add("everyone", "1.0", {"everyone/__init__.py": "VALUE = 1\n"})
     own = wheelhouse.add("figures", "2.0", {"figures.py": "VALUE = 2\n"})
-    made.write("Dockerfile", DOCKERFILE.read_text())
+    made.write("Dockerfile", (IMAGES / "Dockerfile").read_text())
     made.write("common/requirements.lock", common)
     made.write("common/batchkit/__init__.py", "")
     made.write("common/batchkit/__main__.py", "print('worked')\n")
+    preparing = IMAGES / "common" / "batchkit" / "prepare.py"
+    made.write("common/batchkit/prepare.py", preparing.read_text())
     made.write("data-ingestion/requirements.lock", "")
     made.write("data-ingestion/data_ingestion/__init__.py", "NAME = 'ingestion'\n")
     made.write("risk-calculation/requirements.lock", own)

@@ -27,8 +27,10 @@ def test_the_project_s_dockerfile_can_be_followed_without_an_engine() -> None:
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": "/tmp",  # noqa: S108  # the volume inside the image
+        "PREPARED": "/opt/batch/prepared",
         "STAGE": "data-ingestion",
     }
+    assert recipe.prepares
     assert recipe.user == "10001:10001"
     assert recipe.workdir == "/opt/batch/code"
     assert recipe.volumes == ["/tmp"]  # noqa: S108  # the volume inside the image
@@ -64,7 +66,8 @@ def test_what_is_declared_before_from_does_not_hold_after_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("RUN pip install polars", "RUN needs a running container"),
+        ("RUN pip install polars", "RUN pip install polars needs a running container"),
+        ('RUN ["python3", "-m", "batchkit"]', "needs a running container"),
         ("HEALTHCHECK CMD true", "HEALTHCHECK needs a running container"),
         ("FROM other", "several stages"),
         ("COPY --from=other /a /b", "not one source and one destination"),

@@ -14,7 +14,7 @@ from unittest.mock import create_autospec
 import pytest
 
 from fargate_batch.errors import UserError
-from imaging import builders, engines, pushing
+from imaging import builders, engines, pushing, targets
 from imaging.engines import Engine, EngineError
 from imaging.registry import base_images
 from imaging.registry.authentication import Credentials
@@ -65,6 +65,10 @@ def pushed(
     base: str,
     without_python_check: None,  # noqa: ARG001  # it patches
 ) -> Iterator[Any]:
+    # The base holds no Python that could run anything.
+    dockerfile = project.folder / "images" / "Dockerfile"
+    lines = dockerfile.read_text().splitlines(keepends=True)
+    dockerfile.write_text("".join(line for line in lines if not line.startswith("RUN ")))
     pushing.push_changed(target.wanted(project, base), target.ecr, "auto", lambda *_: None)
     yield target
     names = [f"{target.uris[stage]}:{tag}" for stage, tag in project.tags(base).items()]
@@ -180,6 +184,21 @@ def test_the_base_image_s_python_is_the_one_that_wheels_are_chosen_for(engine: E
 
 # Read before the fixtures hide it.
 REAL_BASE = os.environ.get("BASE_IMAGE", "")
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.skipif("BASE_IMAGE" not in os.environ, reason="BASE_IMAGE names no base image")
+def test_what_a_stage_prepares_is_made_by_the_base_image_s_python(
+    target: Any, project: Any
+) -> None:
+    project.write(
+        "risk-calculation/risk_calculation/prepare.py",
+        "import sys\n\ndef prepare(folder):\n"
+        "    (folder / 'python').write_text(f'{sys.version_info[0]}.{sys.version_info[1]}')\n",
+    )
+    pushing.push_changed(target.wanted(project, REAL_BASE), target.ecr, "auto", lambda *_: None)
+    version = ".".join(map(str, targets.BASE_PYTHON))
+    assert target.files("risk-calculation")["opt/batch/prepared/python"] == version.encode()
 
 
 def test_a_base_that_neither_engine_nor_registry_has_means_a_host_image(

@@ -190,7 +190,7 @@ def test_one_stage_s_failure_does_not_stop_the_others_and_is_told(
 ) -> None:
     (project.folder / "images/risk-calculation/files").mkdir()
     project.write("risk-calculation/Dockerfile", "FROM base\nRUN make\n")
-    with pytest.raises(UserError, match=r"^risk-calculation: .*Dockerfile:2: RUN needs"):
+    with pytest.raises(UserError, match=r"^risk-calculation: .*Dockerfile:2: RUN make needs"):
         push(target, project, bases.push({"a": b"b"}), steps)
     assert len(target.tags()["data-ingestion"]) == 1
     assert target.tags()["risk-calculation"] == set()
@@ -241,6 +241,48 @@ def test_a_host_image_really_runs_on_this_machine(
         text=True,
     )
     assert ran.stdout == "2\n"
+
+
+PREPARING = """
+import pathlib
+import everyone
+
+def prepare(folder: pathlib.Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "made.bin").write_bytes(b"made by version %d" % everyone.VALUE)
+"""
+
+
+def test_what_a_stage_prepares_is_in_its_host_image_and_in_no_other(
+    target: Any, project: Any, steps: Any, free_address: str
+) -> None:
+    project.write("risk-calculation/risk_calculation/prepare.py", PREPARING)
+    push(target, project, f"{free_address}/base:1", steps)
+    files = target.files("risk-calculation")
+    assert files["opt/batch/prepared/deep/made.bin"] == b"made by version 1"
+    assert not [name for name in files if "__pycache__" in name]
+    assert len(_layers(target, "data-ingestion")) == 4
+    assert "PREPARED=/opt/batch/prepared" in target.config("risk-calculation")["config"]["Env"]
+
+
+def test_what_fails_while_it_is_prepared_is_told_and_not_pushed(
+    target: Any, project: Any, steps: Any, free_address: str
+) -> None:
+    failing = "def prepare(folder):\n    raise ValueError('no such kernel')\n"
+    project.write("risk-calculation/risk_calculation/prepare.py", failing)
+    with pytest.raises(UserError, match=r"(?s)risk-calculation: .*prepare.py failed .*no such k"):
+        push(target, project, f"{free_address}/base:1", steps)
+    assert target.tags()["risk-calculation"] == set()
+
+
+def test_an_assembled_image_is_not_prepared_and_says_so(
+    target: Any, project: Any, bases: Any, steps: Any
+) -> None:
+    project.write("risk-calculation/risk_calculation/prepare.py", PREPARING)
+    push(target, project, bases.push({"a": b"b"}), steps)
+    assert not [name for name in target.files("risk-calculation") if "prepared" in name]
+    told = [who for who, step in steps.told if "nothing is compiled ahead" in step]
+    assert told == ["risk-calculation"]
 
 
 def test_without_a_base_any_other_registry_is_refused(

@@ -1,0 +1,40 @@
+"""Run once while an image is built: `python3 -m batchkit.prepare`.
+
+A stage whose package has a module `prepare` makes there, with a function `prepare(folder)`, what
+only running code can make: compiled kernels, for instance. The image keeps the folder; a task finds
+it, read-only, where PREPARED says. It is there to save time: where it is missing a stage must give
+the same results without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+FOLDER_VARIABLE: Final = "PREPARED"
+
+
+def prepared_folder() -> Path | None:
+    """Return the folder that the image was built with, or None when there is none."""
+    name = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(name) if name else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def main() -> int:
+    """Let the stage prepare what it can; nothing when it has nothing to prepare."""
+    package = os.environ["STAGE"].replace("-", "_")
+    if importlib.util.find_spec(f"{package}.prepare") is None:
+        return 0
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    folder.mkdir(parents=True)
+    importlib.import_module(f"{package}.prepare").prepare(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from batchkit import prepare
+
+COMMON = Path(prepare.__file__).parents[1]
+
+
+def run(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "batchkit.prepare"],
+        env={
+            "PYTHONPATH": f"{COMMON}:{tmp_path}",
+            "STAGE": "line-count",
+            "PREPARED": str(tmp_path / "prepared"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def stage(tmp_path: Path, preparing: str | None) -> None:
+    package = tmp_path / "line_count"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    if preparing is not None:
+        (package / "prepare.py").write_text(preparing)
+
+
+def test_a_stage_makes_what_it_prepares_in_the_folder_of_the_image(tmp_path: Path) -> None:
+    stage(tmp_path, "def prepare(folder):\n    (folder / 'kernel').write_text('made')\n")
+    assert run(tmp_path).returncode == 0
+    assert (tmp_path / "prepared" / "kernel").read_text() == "made"
+
+
+def test_a_stage_that_prepares_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    stage(tmp_path, None)
+    assert run(tmp_path).returncode == 0
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_what_fails_fails_the_build(tmp_path: Path) -> None:
+    stage(tmp_path, "def prepare(folder):\n    raise ValueError('no such kernel')\n")
+    done = run(tmp_path)
+    assert done.returncode != 0
+    assert "no such kernel" in done.stderr
+
+
+@pytest.mark.parametrize("named", [None, "", "missing"])
+def test_without_the_folder_a_task_knows_that_nothing_was_prepared(
+    named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREPARED", raising=False)
+    if named is not None:
+        monkeypatch.setenv("PREPARED", str(tmp_path / named) if named else "")
+    assert prepare.prepared_folder() is None
+
+
+def test_a_task_finds_what_was_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREPARED", str(tmp_path))
+    assert prepare.prepared_folder() == tmp_path
