@@ -197,7 +197,8 @@ class Target:
             content = self.blob(stage, layer["digest"])
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
                 for member in tar:
-                    file = tar.extractfile(member)
+                    # A base's links may lead into another layer.
+                    file = tar.extractfile(member) if member.isfile() else None
                     if file is not None:
                         found[member.name] = file.read()
         return found
