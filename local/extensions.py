@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from local import alarms, clock, endpoints, gauges, transport
+from local import alarms, clock, embedded_metrics, endpoints, gauges, transport
 from local.autoscaling import api as autoscaling_api
 from local.autoscaling import scaler, tracking
 from local.cloudformation import (
@@ -19,7 +19,7 @@ from local.cloudformation import (
 )
 from local.ecs import containers as ecs_containers
 from local.ecs import credentials, exits, requests, scheduler, state_changes, stopping
-from local.events import delivery, log_target, metrics, object_versions, permissions
+from local.events import delivery, log_target, metrics, object_versions, permissions, schedules
 from local.registry import addresses, blobs
 from local.registry import images as registry_images
 from local.runner import client, images
@@ -41,6 +41,7 @@ _MODULES: Final = (
     delivery,
     dependencies,
     ecs_containers,
+    embedded_metrics,
     encryption,
     endpoints,
     exits,
@@ -54,6 +55,7 @@ _MODULES: Final = (
     registry_images,
     requests,
     rules,
+    schedules,
     scaler,
     scaling,
     scheduler,
@@ -83,6 +85,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     registry_images.install()
     endpoints.install()
     alarms.install()
+    embedded_metrics.install()
     autoscaling_api.install()
     for resources in (
         containers,
@@ -106,4 +109,5 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     metrics.install()
     object_versions.install()
     delivery.install()
+    schedules.install()
     runner.install()

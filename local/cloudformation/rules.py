@@ -1,17 +1,29 @@
-"""AWS::Events::Rule: targets in the spelling in which ListTargetsByRule returns them."""
+"""AWS::Events::Rule: valid schedules, and targets in the spelling of ListTargetsByRule."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from local.cloudformation.handlers import HANDLERS, Properties, rewrite
+from local.cloudformation.handlers import HANDLERS, Properties, before_write, rewrite
+from local.events import schedules
 
 SYMBOLS: Final = (HANDLERS,)
 
+_RULE: Final = "AWS::Events::Rule"
+
 
 def install() -> None:
-    """Translate the targets before MiniStack stores them."""
-    rewrite("AWS::Events::Rule", _with_api_targets)
+    """Check the schedule and translate the targets before MiniStack stores them."""
+    rewrite(_RULE, _with_api_targets)
+    before_write(_RULE, _check)
+
+
+def _check(properties: Properties) -> None:
+    schedule = properties.get("ScheduleExpression")
+    if schedule:
+        schedules.check(schedule)
+    elif not properties.get("EventPattern"):
+        raise ValueError("Parameter(s) EventPattern or ScheduleExpression must be specified.")
 
 
 def _with_api_targets(properties: Properties) -> Properties:

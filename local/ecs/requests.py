@@ -100,6 +100,8 @@ def _run_task(run: Action) -> Action:
         if not by_service:
             validation.check_run(data, definition, cluster)
         request = {**data, "group": data.get("group") or f"family:{definition['family']}"}
+        if by_service:
+            request["startedBy"] = data["_deploymentId"] or data.get("startedBy", "")
         request["tags"] = _tags(data, definition, cluster)
         network = (data.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
         if network.get("subnets"):

@@ -64,6 +64,12 @@ def clients(aws: LocalAws) -> Clients:
     return Clients(aws)
 
 
+@pytest.fixture(scope="session")
+def clients_of() -> Callable[[LocalAws], Clients]:
+    """Makes the clients of another local AWS than the one that the tests share."""
+    return Clients
+
+
 @pytest.fixture
 def unique() -> str:
     return f"t{uuid.uuid4().hex[:10]}"
@@ -94,6 +100,8 @@ signal.signal(signal.SIGTERM, stop)
 command = sys.argv[1]
 if command == "environment":
     print(json.dumps(dict(os.environ)), flush=True)
+elif command == "print":
+    print(sys.argv[2], flush=True)
 elif command == "exit":
     sys.exit(int(sys.argv[2]))
 elif command == "allocate":

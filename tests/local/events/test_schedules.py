@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.events.schedules import MINUTE_VARIABLE, is_rate
+from local.testing import free_port, local_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("expression", "valid"),
+    [
+        ("rate(1 minute)", True),
+        ("rate(15 minutes)", True),
+        ("rate(1 hour)", True),
+        ("rate(2 days)", True),
+        ("rate(1 minutes)", False),
+        ("rate(2 minute)", False),
+        ("rate(0 minutes)", False),
+        ("rate(30 seconds)", False),
+        ("rate( 1 minute )", False),
+    ],
+)
+def test_a_rate_is_singular_for_one_and_plural_for_more(expression: str, valid: bool) -> None:  # noqa: FBT001 - a case's value
+    assert is_rate(expression) == valid
+
+
+@pytest.mark.parametrize("expression", ["rate(5 minute)", "cron(0 1 * * * *)", "every day"])
+def test_an_invalid_schedule_is_refused(clients: Any, unique: str, expression: str) -> None:
+    with pytest.raises(ClientError, match="ScheduleExpression is not valid"):
+        clients.events.put_rule(Name=unique, ScheduleExpression=expression)
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A directory and a port for a local AWS whose minutes last a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MINUTE_VARIABLE, "1")
+        yield tmp_path_factory.mktemp("fast"), free_port()
+
+
+def test_a_rate_fires_all_its_targets_and_counts_on_after_a_restart(
+    fast: tuple[Path, int], clients_of: Callable[..., Any]
+) -> None:
+    directory, port = fast
+    with local_aws(directory, persist=True, use_engine=False, port=port) as aws:
+        clients = clients_of(aws)
+        targets = [_queue(clients, name) for name in ("one", "two")]
+        urls = [clients.sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in ("one", "two")]
+        clients.events.put_rule(Name="often", ScheduleExpression="rate(2 minutes)")
+        clients.events.put_targets(Rule="often", Targets=targets)
+        # An interval that ended before the restart is no reason to fire after it.
+        clients.events.put_rule(Name="seldom", ScheduleExpression="rate(8 minutes)")
+        clients.events.put_targets(Rule="seldom", Targets=[{**targets[1], "Input": '"seldom"'}])
+        assert _bodies(clients, urls[0], 5) == ["often"]
+        assert _bodies(clients, urls[1], 1) == ["often"]
+        clients.events.disable_rule(Name="often")
+    with local_aws(directory, persist=True, use_engine=False, port=port) as aws:
+        clients = clients_of(aws)
+        assert _bodies(clients, urls[1], 8) == ["seldom"]
+        assert _bodies(clients, urls[0], 0) == []
+
+
+def _queue(clients: Any, name: str) -> dict[str, str]:
+    """A target that takes what the rule sends."""
+    arn = f"arn:aws:sqs:eu-west-1:123456789012:{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    clients.sqs.create_queue(
+        QueueName=name, Attributes={"Policy": json.dumps({"Statement": [statement]})}
+    )
+    return {"Id": name, "Arn": arn, "Input": '"often"'}
+
+
+def _bodies(clients: Any, url: str, seconds: int) -> list[str]:
+    """What is received at once, after waiting at most so long for the first."""
+    answer = clients.sqs.receive_message(
+        QueueUrl=url, WaitTimeSeconds=seconds, MaxNumberOfMessages=1
+    )
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
