@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from local import alarms, clock, embedded_metrics, endpoints, gauges, transport
+from local import alarms, clock, embedded_metrics, endpoints, gauges, queues, transport
 from local.autoscaling import api as autoscaling_api
 from local.autoscaling import scaler, tracking
 from local.cloudformation import (
@@ -52,6 +52,7 @@ _MODULES: Final = (
     network,
     permissions,
     object_versions,
+    queues,
     registry_images,
     requests,
     rules,
@@ -84,6 +85,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     blobs.install(directory.blobs)
     registry_images.install()
     endpoints.install()
+    queues.install()
     alarms.install()
     embedded_metrics.install()
     autoscaling_api.install()
