@@ -6,36 +6,22 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sceptre.hooks import Hook
 
 from fargate_batch import settings as settings_module
 from fargate_batch.aws_errors import PATIENT
 from fargate_batch.errors import UserError
+from hooks.stacks import STANDING, describe_stack, settled_stack
 
 if TYPE_CHECKING:
     from botocore.config import Config
-    from mypy_boto3_cloudformation import CloudFormationClient
+    from sceptre.stack import Stack
 
     from fargate_batch.settings import Settings
 
 # A boto3 session may be shared between threads, but not while it makes a client.
 _making_clients: Final = Lock()
-
-# A stack in one of these never stood, so it holds nothing that anybody could miss. `launch` deletes
-# it by itself, but for ROLLBACK_FAILED, which it leaves to the user.
-NEVER_CREATED: Final = (
-    "CREATE_FAILED",
-    "ROLLBACK_COMPLETE",
-    "REVIEW_IN_PROGRESS",
-    "ROLLBACK_FAILED",
-)
-STANDING: Final = (
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-)
 
 
 class Arguments(BaseModel):
@@ -109,6 +95,24 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
         """What CloudFormation says of the stack; None where it does not exist."""
         return describe_stack(self.client("cloudformation"), self.stack.external_name)
 
+    def settled_stack(self, stack: Stack | None = None) -> dict[str, Any] | None:
+        """What CloudFormation says of the stack, or of another one, once nothing changes it.
+
+        A command that was killed leaves its stack to CloudFormation, which goes on by itself; the
+        next command takes over from there. None where the stack does not exist.
+
+        Raises:
+            UserError: the change does not end.
+        """
+        stack = stack or self.stack
+        return settled_stack(
+            self.client("cloudformation"),
+            stack.external_name,
+            lambda status: self.logger.info(
+                "%s is %s since an earlier command; waiting for its end", stack.name, status
+            ),
+        )
+
     def stands(self, described: dict[str, Any]) -> bool:
         """Whether the stack is as it should be; Sceptre runs `after_` hooks after a failure too.
 
@@ -128,38 +132,3 @@ def client_of(stack: Any, service: str, config: Config = PATIENT) -> Any:
     session = stack.connection_manager.get_session()
     with _making_clients:
         return session.client(service, config=config)
-
-
-def describe_stack(cloudformation: CloudFormationClient, name: str) -> dict[str, Any] | None:
-    """What CloudFormation says of a stack; None where it does not exist."""
-    try:
-        stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        # CloudFormation has no code of its own for it.
-        if "does not exist" in error.response["Error"]["Message"]:
-            return None
-        raise
-    return dict(stacks[0])
-
-
-def failed_resources(cloudformation: CloudFormationClient, name: str) -> list[str]:
-    """The resources on which a stack's last change failed, each with CloudFormation's reason."""
-    return [
-        f"{resource['LogicalResourceId']} ({resource.get('ResourceStatusReason', 'no reason')})"
-        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceStatus"].endswith("_FAILED")
-    ]
-
-
-def outputs_of(described: dict[str, Any]) -> dict[str, str]:
-    """A described stack's outputs by name."""
-    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-
-
-def parameters_of(described: dict[str, Any]) -> dict[str, str]:
-    """A described stack's parameters by name."""
-    return {
-        parameter["ParameterKey"]: parameter["ParameterValue"]
-        for parameter in described.get("Parameters", [])
-    }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from hooks.base import Arguments, CheckedHook, outputs_of
+from hooks.base import Arguments, CheckedHook
+from hooks.stacks import outputs_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

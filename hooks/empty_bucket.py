@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED, Arguments, CheckedHook, outputs_of
+from hooks.base import Arguments, CheckedHook
+from hooks.stacks import NEVER_CREATED, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fargate_batch.aws_errors import explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import StageOutput
-from hooks.base import Arguments, CheckedHook, outputs_of
+from hooks.base import Arguments, CheckedHook
+from hooks.stacks import outputs_of
 from imaging import pushing
 from imaging.engines import Choice  # noqa: TC001  # pydantic reads it when the class is made
 from imaging.jobs import Wanted

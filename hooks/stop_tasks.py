@@ -1,4 +1,8 @@
-"""`!stop_tasks`: before network and cluster go, whatever runs in the cluster is stopped."""
+"""`!stop_tasks`: before network and cluster go, whatever runs in the cluster is stopped.
+
+It belongs on the stack that the network and the ledger wait for, by when rules and services are
+gone; and once more on the cluster's own, for what an interrupted deletion let through.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED, Arguments, CheckedHook, parameters_of
+from hooks.base import Arguments, CheckedHook
+from hooks.stacks import NEVER_CREATED, outputs_of, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 # A task may take its stop timeout, at most 120 s on Fargate, and then some to give back its ENI.
 LONGEST_WAIT_SECONDS: Final = 300
 POLL_SECONDS: Final = 2
+# An event that was under way when its rule went may start one more task, and ECS lists a new task
+# a moment later only.
+QUIET_LOOKS: Final = 2
 NO_CLUSTER: Final = "ClusterNotFoundException"
 # What ECS answers to a stop of a task that it has forgotten.
 NO_TASK: Final = "InvalidParameterException"
@@ -31,9 +39,9 @@ BATCH: Final = 100
 class StopTasksArguments(Arguments):
     """Which cluster."""
 
-    cluster_parameter: str = Field(min_length=1)
-    """The name of the stack's own parameter that holds the cluster's name. It is read from the
-    deployed stack, since at deletion no resolver may be relied on."""
+    cluster: str = Field(min_length=1)
+    """The name of the stack's own parameter or output that holds the cluster's name. It is read
+    from the deployed stack, since at deletion no resolver may be relied on."""
 
 
 class StopTasks(CheckedHook[StopTasksArguments]):
@@ -50,14 +58,14 @@ class StopTasks(CheckedHook[StopTasksArguments]):
         described = self.described_stack()
         if described is None or described["StackStatus"] in NEVER_CREATED:
             return
-        parameters = parameters_of(described)
-        name = self.arguments().cluster_parameter
-        if name not in parameters:
+        known = outputs_of(described) | parameters_of(described)
+        name = self.arguments().cluster
+        if name not in known:
             raise self.wrong(
-                f"cluster_parameter: the deployed stack has no parameter {name}; it has "
-                f"{', '.join(sorted(parameters))}."
+                f"cluster: the deployed stack has no parameter or output {name}; it has "
+                f"{', '.join(sorted(known))}."
             )
-        stop_tasks(self.client("ecs"), parameters[name], self._report)
+        stop_tasks(self.client("ecs"), known[name], self._report)
 
     def _report(self, cluster: str, left: int) -> None:
         self.logger.info("Stopping tasks of %s, %d left", cluster, left)
@@ -81,17 +89,20 @@ def stop_tasks(
     # Tasks that somebody else asked to stop still hold their network interfaces.
     alive = unstopped(ecs, cluster, list_tasks(ecs, cluster, "STOPPED"))
     asked = set(alive)
-    told = 0
-    while alive := unstopped(ecs, cluster, alive.keys() | list_tasks(ecs, cluster, "RUNNING")):
+    told = quiet = 0
+    while quiet < QUIET_LOOKS:
+        alive = unstopped(ecs, cluster, alive.keys() | list_tasks(ecs, cluster, "RUNNING"))
+        quiet = 0 if alive else quiet + 1
         for task in alive.keys() - asked:
             stop_task(ecs, cluster, task)
         asked |= alive.keys()
         if len(alive) != told:
             told = len(alive)
             report(cluster, told)
-        if time.monotonic() > deadline:
+        if alive and time.monotonic() > deadline:
             raise UserError(did_not_stop(cluster, alive, longest_wait_seconds))
-        time.sleep(POLL_SECONDS)
+        if quiet < QUIET_LOOKS:
+            time.sleep(POLL_SECONDS)
 
 
 def did_not_stop(cluster: str, alive: dict[str, str], seconds: float) -> str:

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from fargate_batch import project
 from fargate_batch.errors import UserError
-from hooks.base import (
-    NEVER_CREATED,
-    CheckedHook,
-    NoArguments,
-    describe_stack,
-    failed_resources,
-)
+from hooks.base import CheckedHook, NoArguments
+from hooks.stacks import NEVER_CREATED, describe_stack, failures_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -37,8 +32,9 @@ class VerifyDestruction(CheckedHook[NoArguments]):
 
         Raises:
             UserError: the settings do not allow destruction; a stack of the environment is
-                protected in its config or by CloudFormation's termination protection; or the
-                deletion of a stack that depends on this one has failed.
+                protected in its config or by CloudFormation's termination protection; the
+                deletion of a stack that depends on this one has failed; or an earlier change of
+                this one does not end.
         """
         if self._was_never_created():
             return
@@ -49,6 +45,9 @@ class VerifyDestruction(CheckedHook[NoArguments]):
                 f"nothing of {settings.environment} was deleted. Set it to true if its data may go."
             )
         stacks = self._stacks_that_may_go(settings.environment)
+        # CloudFormation deletes nothing that it is changing, and the hooks after this one look at
+        # what stands.
+        self.settled_stack()
         refuse_after_failure(self.stack, stacks, self.client("cloudformation"))
 
     def _was_never_created(self) -> bool:
@@ -120,10 +119,9 @@ def refuse_after_failure(
             continue
         described = describe_stack(cloudformation, dependent.external_name)
         if described is not None and described["StackStatus"] == "DELETE_FAILED":
-            failed = failed_resources(cloudformation, dependent.external_name)
             raise UserError(
                 f"config/{dependent.name}.yaml: its stack could not be deleted, so config/"
                 f"{stack.name}.yaml, which it depends on, was left as it is. What failed: "
-                f"{', '.join(failed) or described.get('StackStatusReason', 'not told')}. "
+                f"{failures_of(cloudformation, described)}. "
                 "Mend that and give the same command again; it goes on from here."
             )

@@ -14,8 +14,9 @@ from fargate_batch import settings as settings_module
 from fargate_batch.aws_errors import explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import StackPath
-from hooks.base import client_of, describe_stack, outputs_of
+from hooks.base import client_of
 from hooks.image_push import repository_uris
+from hooks.stacks import describe_stack, outputs_of
 from imaging import jobs, pushing
 from imaging.jobs import Wanted
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from fargate_batch.errors import UserError
-from hooks.base import describe_stack, failed_resources, parameters_of
 from hooks.close_security_group import CloseSecurityGroup
 from hooks.empty_bucket import EmptyBucket
+from hooks.stacks import describe_stack, failed_resources, parameters_of
 from hooks.verify_account import VerifyAccount
 
 
@@ -23,7 +23,7 @@ from hooks.verify_account import VerifyAccount
             r"!empty_bucket: outputs: Field required; bucket: Extra inputs are not",
         ),
         ("!empty_bucket InputBucketName", r"!empty_bucket: Input should be .* dictionary"),
-        ("!stop_tasks", r"!stop_tasks: cluster_parameter: Field required"),
+        ("!stop_tasks", r"!stop_tasks: cluster: Field required"),
         ("!verify_account { account: 1 }", r"!verify_account: account: Extra inputs are not"),
     ],
 )

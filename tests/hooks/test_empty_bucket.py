@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED
 from hooks.empty_bucket import BATCH, EmptyBucket, delete_batch, empty_bucket, version_batches
+from hooks.stacks import NEVER_CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

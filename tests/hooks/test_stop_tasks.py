@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED
+from hooks.stacks import NEVER_CREATED
 from hooks.stop_tasks import (
     BATCH,
     StopTasks,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from local.testing import LocalAws
 
 TASKS = "dev/compute/tasks"
+CLUSTER = "dev/compute/cluster"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 SLEEPER = """
 import signal, sys, time
@@ -130,6 +131,18 @@ def test_every_task_of_the_stacks_cluster_is_stopped_when_the_hook_returns(
     hook_of(project).run()
 
 
+def test_a_task_that_an_interrupted_deletion_let_through_is_stopped_before_its_cluster_goes(
+    project: Any, deploy: Callable[..., str], client: Callable[[str], Any], definition: str
+) -> None:
+    ecs, name = client("ecs"), f"c{uuid.uuid4().hex[:10]}"
+    resources = {"Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": name}}}
+    deploy(project.stack(CLUSTER), resources, {"ClusterName": {"Ref": "Cluster"}})
+    arns = start(ecs, name, definition, 1)
+    hook: StopTasks = project.hook(CLUSTER, "before_delete", StopTasks)
+    hook.run()
+    assert statuses(ecs, name, arns) == {"STOPPED"}
+
+
 def test_the_tasks_of_a_service_that_goes_are_waited_for(
     client: Callable[[str], Any], cluster: str, definition: str
 ) -> None:
@@ -178,7 +191,7 @@ def test_a_parameter_that_the_stack_does_not_have_is_named(
 ) -> None:
     topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
     deploy(project.stack(TASKS), topic, parameters={"KeyArn": "k"})
-    with pytest.raises(UserError, match=r"!stop_tasks: cluster_parameter: .* no parameter Cluster"):
+    with pytest.raises(UserError, match=r"!stop_tasks: cluster: .* no parameter or output C"):
         hook_of(project).run()
 
 
@@ -241,9 +254,23 @@ def test_a_task_is_waited_for_until_it_has_stopped_and_asked_only_once(recorded:
     expect_describe(recorded, {running: "STOPPING", stopping: "STOPPED"})
     expect_list(recorded, "RUNNING", [])
     expect_describe(recorded, {running: "STOPPED"})
+    expect_list(recorded, "RUNNING", [])
     told: list[int] = []
     stop_tasks(recorded.client("ecs"), "c", lambda _, left: told.append(left))
-    assert told == [2, 1]
+    assert told == [2, 1, 0]
+
+
+def test_a_task_that_starts_after_the_first_quiet_look_is_stopped_as_well(recorded: Any) -> None:
+    late = arn(9)
+    expect_list(recorded, "STOPPED", [])
+    expect_list(recorded, "RUNNING", [])
+    expect_list(recorded, "RUNNING", [late])
+    expect_describe(recorded, {late: "PROVISIONING"})
+    expect_stop(recorded, late)
+    expect_list(recorded, "RUNNING", [])
+    expect_describe(recorded, {late: "STOPPED"})
+    expect_list(recorded, "RUNNING", [])
+    stop_tasks(recorded.client("ecs"), "c", lambda *_: None)
 
 
 def test_a_task_that_ecs_has_forgotten_is_gone(recorded: Any) -> None:

@@ -8,7 +8,7 @@ from sceptre.plan import actions
 from sceptre.plan.actions import StackActions
 
 from fargate_batch.errors import UserError
-from hooks.base import NEVER_CREATED
+from hooks.stacks import NEVER_CREATED
 from hooks.verify_destruction import VerifyDestruction
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def test_the_environment_is_asked_about_once_for_all_its_stacks(
     project: Any, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(VerifyDestruction, "_was_never_created", lambda _: False)
+    monkeypatch.setattr(VerifyDestruction, "settled_stack", lambda _: None)
     recorded["cloudformation"].add_response("describe_stacks", {"Stacks": []}, {})
     # Nothing depends on these three, so there are no dependents to look at.
     names = ["services", "pipeline", "observability"]
@@ -106,6 +107,17 @@ def test_the_environment_is_asked_about_once_for_all_its_stacks(
     ]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda hook: hook.run(), hooks))
+
+
+def test_what_an_earlier_command_began_is_waited_for_before_the_deletion(
+    project: Any, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hooks.stacks.POLL_SECONDS", 0)
+    record_own_stack(recorded, project, "UPDATE_IN_PROGRESS", PIPELINE)
+    recorded["cloudformation"].add_response("describe_stacks", {"Stacks": []}, {})
+    for status in ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"):
+        record_own_stack(recorded, project, status, PIPELINE)
+    guard(project, PIPELINE).run()
 
 
 @pytest.mark.parametrize("status", NEVER_CREATED)
