@@ -1,4 +1,4 @@
-"""A place to work in: two buckets, a queue and a ledger on a local AWS, new for every test."""
+"""A place to work in: two buckets, two queues and a ledger on a local AWS, new for every test."""
 
 from __future__ import annotations
 
@@ -57,12 +57,13 @@ class OneClientASession(boto3.Session):
 
 @dataclass
 class Place:
-    """One test's buckets, queue and ledger."""
+    """One test's buckets, queues and ledger."""
 
     aws: LocalAws
     session: boto3.Session
     name: str
     queue_url: str = ""
+    dead_letter_url: str = ""
     options: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -98,9 +99,9 @@ class Place:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.queue_url = self.session.client("sqs").create_queue(QueueName=f"queue-{self.name}")[
-            "QueueUrl"
-        ]
+        sqs = self.session.client("sqs")
+        self.queue_url = sqs.create_queue(QueueName=f"queue-{self.name}")["QueueUrl"]
+        self.dead_letter_url = sqs.create_queue(QueueName=f"dead-{self.name}")["QueueUrl"]
 
     def variables(self, stage: str) -> dict[str, str]:
         """The environment variables of a task."""
@@ -113,6 +114,7 @@ class Place:
             "OUTPUT_BUCKET": self.output_bucket,
             "LEDGER_TABLE": self.table,
             "QUEUE_URL": self.queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_url,
             **self.options,
         }
 

@@ -34,6 +34,10 @@ class UnknownRunError(Exception):
     """The ledger holds no run of that id."""
 
 
+class NotDeadError(Exception):
+    """A run that is not dead-lettered cannot be redriven; the message names its state."""
+
+
 class ObjectConflictError(Exception):
     """An object that is written once exists already with other bytes."""
 

@@ -1,8 +1,10 @@
 """The ledger's record of a run, `run#<run-id>`: its state, its counts and its timings.
 
 A run is `ingesting`, `calculating`, `reporting` and then `reported`, or `rejected` with a reason.
-States only move forward; every change is one conditional write, so that any number of tasks may
-try and the record stays right.
+States only move forward. A run of which a piece could not be worked is `dead-lettered` until it is
+redriven, which takes it back to where it was. Every change is one conditional write, so that any
+number of tasks may try, and a write that is repeated because its answer was lost finds the record
+as it left it.
 """
 
 from __future__ import annotations
@@ -28,16 +30,21 @@ if TYPE_CHECKING:
 
 
 class RunState(StrEnum):
-    """Where a run stands; `reported` and `rejected` are final."""
+    """Where a run stands."""
 
     INGESTING = "ingesting"
     CALCULATING = "calculating"
     REPORTING = "reporting"
     REPORTED = "reported"
     REJECTED = "rejected"
+    DEAD_LETTERED = "dead-lettered"
 
 
 FINAL_STATES: Final = frozenset({RunState.REPORTED, RunState.REJECTED})
+"""A run in one of these stays in it, and no stage has anything left to do for it."""
+TERMINAL_STATES: Final = FINAL_STATES | {RunState.DEAD_LETTERED}
+"""A run in one of these moves no more unless an operator acts. The stages go on with what is left
+of a dead-lettered run, for it may be redriven."""
 _ORDER: Final = (
     RunState.INGESTING,
     RunState.CALCULATING,
