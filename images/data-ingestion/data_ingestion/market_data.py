@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from batchkit.stage import Context
 
 FACTOR_TYPES: Final = ("EQ", "FX", "RATE", "VOL")
+DIVIDEND: Final = "-DIV"
+"""After an equity: its dividend yield, a RATE that nothing is discounted on."""
 FACTOR: Final = ("factor_type", "factor_id", "tenor")
 """What tells one factor from another."""
 _COLUMNS: Final = ("date", "factor_id", "factor_type", "tenor", "value")

@@ -6,8 +6,10 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
+from data_ingestion import stress
 from data_ingestion.market_data import MarketData
-from data_ingestion.scenarios import ScenarioSet, historical
+from data_ingestion.monte_carlo import MonteCarlo
+from data_ingestion.scenarios import ScenarioSet, make
 
 AS_OF = date(2026, 1, 30)
 GOOD = {
@@ -67,4 +69,5 @@ def scenarios() -> ScenarioSet:
         pl.col("tenor").replace("", None),
         pl.col("value").cast(pl.Float64),
     )
-    return historical(MarketData("market-data/x.csv", None, values), "USD")
+    market = MarketData("market-data/x.csv", None, values)
+    return make(market, "USD", MonteCarlo(20, 1, "ewma", 0.94), stress.read())
