@@ -63,6 +63,8 @@ class Scaling(Model):
     """The most tasks of its service; the subnets must have room for them. `task` knows no limit."""
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
     """The service is scaled to hold this average CPU."""
+    backlog_per_task: Annotated[int, Field(ge=1, le=100_000)] = 10
+    """With `queue`, the service is scaled to hold so many waiting messages a running task."""
     cooldown_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
     """So long after a scaling the next one waits, out and in."""
 
@@ -83,7 +85,8 @@ class Stage(Model):
     """MiB."""
     source: Source
     dispatch: Dispatch = Dispatch.TASK
-    """`task`: one task an object. `queue`: a service works the stage's queue."""
+    """`task`: one task an object. `queue`: the service works the stage's queue. In both the service
+    works what is in the queue, from zero."""
     scaling: Scaling
     reads: Access = Access()
     writes: Access = Access()

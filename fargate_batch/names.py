@@ -12,6 +12,9 @@ from typing import Final
 SUFFIX_PARAMETER: Final = "EnvironmentSuffix"
 SUFFIX_PATTERN: Final = "^[a-zA-Z0-9]+$"
 
+# The task that finds what got lost. It is no stage, but its outputs are named as a stage's are.
+RECONCILE: Final = "reconcile"
+
 
 class StackPath(StrEnum):
     """Where a stack lives below config/<environment>/ and below templates/."""
@@ -60,7 +63,10 @@ class Output(StrEnum):
 
 
 class StageOutput(StrEnum):
-    """Outputs that exist once for each stage; the stage's logical id stands before them."""
+    """Outputs that exist once for each stage; the stage's logical id stands before them.
+
+    Those of a task and its log group exist once more, for `reconcile`.
+    """
 
     QUEUE_URL = "QueueUrl"
     QUEUE_ARN = "QueueArn"
@@ -79,6 +85,7 @@ class StageOutput(StrEnum):
     SERVICE_NAME = "ServiceName"
     SERVICE_ARN = "ServiceArn"
     RULE_NAME = "RuleName"
+    RETRY_RULE_NAME = "RetryRuleName"
     IMAGE_URI = "ImageUri"
     """A parameter of compute/tasks rather than an output; `!image_uri` gives its value."""
 
@@ -109,6 +116,10 @@ class GivenNames:
     def dead_letter_queue(self, stage: str) -> str:
         """Where a stage's messages go that no attempt could work."""
         return self.of(f"{stage}-dead-letter")
+
+    def retry_rule(self, stage: str) -> str:
+        """The rule that puts the work of a stage's failed tasks on its queue."""
+        return self.of(f"{stage}-retry")
 
     def cluster(self) -> str:
         """The ECS cluster."""

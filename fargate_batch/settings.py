@@ -22,6 +22,7 @@ from pydantic import (
 
 from fargate_batch.catalogue import Dispatch, Model, Scaling, Source, Stage
 from fargate_batch.errors import UserError
+from fargate_batch.names import RECONCILE
 from fargate_batch.setting_problems import explain
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Dispatch",
     "Endpoint",
     "Network",
+    "Reconcile",
     "Scaling",
     "Settings",
     "Source",
@@ -105,7 +107,7 @@ class Capacity(Model):
     """How tasks are shared out between FARGATE and FARGATE_SPOT."""
 
     fargate_base: Annotated[int, Field(ge=0, le=1000)]
-    """So many tasks of a service run on FARGATE before the weights count."""
+    """So many tasks of a service run on FARGATE before the weights count; rules know no base."""
     fargate_weight: Annotated[int, Field(ge=0, le=1000)]
     """FARGATE's share of the other tasks."""
     fargate_spot_weight: Annotated[int, Field(ge=0, le=1000)]
@@ -116,6 +118,11 @@ class Capacity(Model):
         if self.fargate_weight + self.fargate_spot_weight == 0:
             raise ValueError("fargate_weight and fargate_spot_weight are both 0; one must be more")
         return self
+
+    @property
+    def spot_share(self) -> float:
+        """The part of the tasks beyond the base that run on FARGATE_SPOT."""
+        return self.fargate_spot_weight / (self.fargate_weight + self.fargate_spot_weight)
 
 
 class Storage(Model):
@@ -148,8 +155,23 @@ class Alarms(Model):
     """... in so many minutes raise the alarm."""
     queue_age_minutes: Annotated[int, Field(ge=1, le=20160)] = 30
     """A message that waits in a stage's queue for longer raises an alarm."""
+    run_expected_minutes: Annotated[int, Field(ge=1, le=20160)] = 60
+    """A run that is open for longer raises an alarm."""
+    rejects: Annotated[int, Field(ge=0)] = 5
+    """More than so many rejected inputs ..."""
+    reject_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    """... in so many minutes raise an alarm."""
     email: Annotated[str, AfterValidator(_email)] | None = None
     """Who is written to; ~ leaves the topic without a subscriber."""
+
+
+class Reconcile(Model):
+    """The task that looks for work that nobody does, and puts it on its queue."""
+
+    every_minutes: Annotated[int, Field(ge=5, le=240)] = 15
+    """How often it looks; what got lost waits for so long."""
+    lookback_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    """How old an input may be to be looked for; `batch reconcile --all` looks for every one."""
 
 
 def _folder_name(name: str) -> str:
@@ -185,8 +207,10 @@ class Settings(Model):
     log_retention_days: RetentionDays
     """How long the stages' logs are kept."""
     container_insights: Literal["enhanced", "enabled", "disabled"]
-    """How much CloudWatch measures of the cluster; each step costs more."""
+    """How much CloudWatch measures of the cluster; each step costs more. When it is `disabled`,
+    nobody counts running tasks, and only the steps by waiting messages follow a queue's length."""
     alarms: Alarms
+    reconcile: Reconcile = Reconcile()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -194,11 +218,18 @@ class Settings(Model):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stages {names} name one stage twice")
+        others = {f"{name}-{kind}" for name in names for kind in ("retry", "dead-letter")}
+        taken = sorted(set(names) & {RECONCILE, *others})
+        if taken:
+            raise ValueError(
+                f"the platform itself has rules or queues called {', '.join(taken)}; "
+                "call the stage something else"
+            )
         return self
 
     @model_validator(mode="after")
     def _names_fit(self) -> Settings:
-        stage = max((stage.name for stage in self.stages), key=len)
+        stage = max((RECONCILE, *(stage.name for stage in self.stages)), key=len)
         region = "x" * 14  # as long as the longest, e.g. ap-southeast-1
         for kind, limit, name in (
             ("role", 64, f"{self.project}-{stage}-exec-{region}-{self.environment}"),
@@ -216,10 +247,10 @@ class Settings(Model):
         """Addresses that each subnet must have.
 
         A rolling deployment runs a service's old and new tasks side by side, so the peak is twice
-        the tasks of all stages; when one zone is lost the other two carry it. Beside the tasks
-        stand one address for each interface endpoint and those that AWS keeps.
+        the tasks of all stages, and one that reconciles; when one zone is lost the other two carry
+        it. Beside the tasks stand one address for each interface endpoint and those that AWS keeps.
         """
-        peak = 2 * sum(stage.scaling.max_tasks for stage in self.stages)
+        peak = 2 * sum(stage.scaling.max_tasks for stage in self.stages) + 1
         return ceil(peak / (ZONES - 1)) + len(self.network.endpoints) + RESERVED_ADDRESSES
 
     @model_validator(mode="after")

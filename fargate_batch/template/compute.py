@@ -9,20 +9,25 @@ if TYPE_CHECKING:
 
 PLATFORM_VERSION: Final = "1.4.0"
 
+ON_DEMAND: Final[list[dict[str, Any]]] = [{"CapacityProvider": "FARGATE", "Weight": 1}]
+"""The strategy of a task that is not to be taken away."""
 
-def capacity_strategy(capacity: Capacity) -> list[dict[str, Any]]:
+
+def capacity_strategy(capacity: Capacity, *, base: bool = True) -> list[dict[str, Any]]:
     """How tasks are shared out between the two Fargate providers; one without weight is left out.
 
     Only one provider of a strategy may have a base, and it is the one that is never taken away.
+
+    Args:
+        capacity: the environment's shares.
+        base: whether there is a base. It counts the tasks of a service; a rule asks for one task a
+            request, so with a base all of them would run on FARGATE.
     """
+    tasks = capacity.fargate_base if base else 0
     strategy = []
-    if capacity.fargate_weight or capacity.fargate_base:
+    if capacity.fargate_weight or tasks:
         strategy.append(
-            {
-                "CapacityProvider": "FARGATE",
-                "Base": capacity.fargate_base,
-                "Weight": capacity.fargate_weight,
-            }
+            {"CapacityProvider": "FARGATE", "Base": tasks, "Weight": capacity.fargate_weight}
         )
     if capacity.fargate_spot_weight:
         strategy.append(

@@ -1,4 +1,4 @@
-"""What a stage's two roles may do: no more than its catalogue row says."""
+"""What a task's two roles may do: no more than its stage's catalogue row says."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ QUEUE_ACTIONS = [
 ]
 
 
-def execution_statements(template: Template, stage: Stage) -> list[Statement]:
-    """What Fargate does on the task's behalf: pull its image, write its log, decrypt."""
+def execution_statements(template: Template, task: str, *, image_of: str) -> list[Statement]:
+    """What Fargate does on a task's behalf: pull its stage's image, write its log, decrypt."""
     return [
         # The token is the account's; ECR defines no resource for it.
         allow(["ecr:GetAuthorizationToken"], ["*"]),
-        allow(PULL_ACTIONS, [wired(template, StageOutput.REPOSITORY_ARN.of(stage.name))]),
-        allow(WRITE_LOG_ACTIONS, [wired(template, StageOutput.LOG_GROUP_ARN.of(stage.name))]),
+        allow(PULL_ACTIONS, [wired(template, StageOutput.REPOSITORY_ARN.of(image_of))]),
+        allow(WRITE_LOG_ACTIONS, [wired(template, StageOutput.LOG_GROUP_ARN.of(task))]),
         allow(["kms:Decrypt"], [wired(template, Output.KEY_ARN)]),
     ]
 
@@ -67,20 +67,13 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
             )
     return [
         *statements,
-        # Only through S3 and SQS, which decrypt and encrypt for the task.
-        allow(
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            [wired(template, Output.KEY_ARN)],
-            condition={
-                "StringEquals": {
-                    "kms:ViaService": [
-                        Sub("s3.${AWS::Region}.${AWS::URLSuffix}"),
-                        Sub("sqs.${AWS::Region}.${AWS::URLSuffix}"),
-                    ]
-                }
-            },
-        ),
+        use_key_through(template, "s3", "sqs"),
         allow(QUEUE_ACTIONS, [wired(template, StageOutput.QUEUE_ARN.of(stage.name))]),
+        # What it has given up on, with the reason.
+        allow(
+            ["sqs:SendMessage"],
+            [wired(template, StageOutput.DEAD_LETTER_QUEUE_ARN.of(stage.name))],
+        ),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
         # A worker protects itself from scale-in while it holds a message.
         allow(
@@ -94,6 +87,21 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
             condition={"ArnEquals": {"ecs:cluster": wired(template, Output.CLUSTER_ARN)}},
         ),
     ]
+
+
+def use_key_through(template: Template, *services: str) -> Statement:
+    """Use the environment's key, only through services that de- and encrypt for the task."""
+    return allow(
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        [wired(template, Output.KEY_ARN)],
+        condition={
+            "StringEquals": {
+                "kms:ViaService": [
+                    Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}") for service in services
+                ]
+            }
+        },
+    )
 
 
 def _objects(bucket_arn: Ref, patterns: tuple[str, ...]) -> list[Any]:

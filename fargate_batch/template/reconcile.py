@@ -1,0 +1,114 @@
+"""The task that finds work that nobody does: small, with the first stage's image."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from batchkit.variables import Variable
+from troposphere import Ref, Sub
+
+from fargate_batch.names import RECONCILE, SUFFIX_PARAMETER, Output, StageOutput
+from fargate_batch.template.parts import wired
+from fargate_batch.template.policy import Statement, allow
+from fargate_batch.template.stage_access import execution_statements, use_key_through
+from fargate_batch.template.task_definition import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from troposphere import Template
+
+    from fargate_batch.settings import Settings, Stage
+
+# Fargate's smallest.
+CPU: Final = 256
+MEMORY_MIB: Final = 512
+
+# It reads all records, and marks the claims whose work it puts on a queue.
+LEDGER_ACTIONS: Final = [
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Scan",
+    "dynamodb:UpdateItem",
+]
+
+
+def reconcile_task(template: Template, environment: Settings) -> Task:
+    """The task as the settings want it; it runs `reconcile` and ends."""
+    first = environment.stages[0].name
+    return Task(
+        name=RECONCILE,
+        image_of=first,
+        cpu=CPU,
+        memory=MEMORY_MIB,
+        command=("reconcile",),
+        # It ends by itself, and ECS restarts only a service's unhealthy tasks.
+        health_check=False,
+        environment={
+            Variable.STAGE: RECONCILE,
+            Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
+            Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),
+            Variable.OUTPUT_BUCKET: wired(template, Output.OUTPUT_BUCKET_NAME),
+            Variable.LEDGER_TABLE: wired(template, Output.LEDGER_TABLE_NAME),
+            Variable.STAGES: _routes(template, environment.stages),
+            Variable.RECONCILE_LOOKBACK_HOURS: str(environment.reconcile.lookback_hours),
+            Variable.RUN_EXPECTED_MINUTES: str(environment.alarms.run_expected_minutes),
+        },
+        execution=execution_statements(template, RECONCILE, image_of=first),
+        permissions=_statements(template, environment.stages),
+    )
+
+
+def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
+    """How each stage gets its work, as JSON in which CloudFormation fills the queues in."""
+    return Sub(
+        json.dumps(
+            [
+                {
+                    "name": stage.name,
+                    "bucket": stage.source.bucket,
+                    "key_pattern": stage.source.key_pattern,
+                    "queue_url": f"${{{wired(template, _queue_url(stage)).data['Ref']}}}",
+                }
+                for stage in stages
+            ],
+            separators=(",", ":"),
+        )
+    )
+
+
+def _queue_url(stage: Stage) -> str:
+    return StageOutput.QUEUE_URL.of(stage.name)
+
+
+def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement]:
+    """List what the stages listen to, without reading any of it; the ledger; the queues."""
+    buckets = {
+        "input": wired(template, Output.INPUT_BUCKET_ARN),
+        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
+    }
+    listings = []
+    for bucket, arn in buckets.items():
+        prefixes = _listened_to(stage for stage in stages if stage.source.bucket == bucket)
+        if prefixes:
+            listings.append(
+                allow(
+                    ["s3:ListBucket", "s3:ListBucketVersions"],
+                    [arn],
+                    condition={"StringLike": {"s3:prefix": prefixes}},
+                )
+            )
+    queues: list[Any] = [wired(template, StageOutput.QUEUE_ARN.of(stage.name)) for stage in stages]
+    return [
+        *listings,
+        use_key_through(template, "sqs"),
+        allow(["sqs:SendMessage"], queues),
+        allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
+    ]
+
+
+def _listened_to(stages: Iterable[Stage]) -> list[str]:
+    """The prefixes below which these stages' objects lie, each once, as patterns."""
+    prefixes = (stage.source.key_pattern.partition("*")[0] for stage in stages)
+    return [f"{prefix}*" for prefix in dict.fromkeys(prefixes)]
