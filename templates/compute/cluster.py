@@ -1,4 +1,4 @@
-"""The cluster, and for each stage the log group that its tasks write to."""
+"""The cluster, and the log groups that the tasks write to: one a stage, and reconcile's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from troposphere import GetAtt, Ref, Sub, Template, ecs, logs
 
 from fargate_batch import settings
-from fargate_batch.names import GivenNames, Output, StageOutput
+from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput, logical_id
 from fargate_batch.template.compute import capacity_strategy
 from fargate_batch.template.parts import body, give, new_template, wired
 
@@ -24,19 +24,19 @@ def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
 def build(environment: settings.Settings) -> Template:
     """The cluster with both Fargate providers, and the log groups."""
     names = GivenNames(environment.project)
-    template = new_template("The cluster of the stages, and their log groups")
+    template = new_template("The cluster of the tasks, and their log groups")
     key = wired(template, Output.KEY_ARN)
-    for stage in environment.stages:
+    for task in (*(stage.name for stage in environment.stages), RECONCILE):
         group = template.add_resource(
             logs.LogGroup(
-                f"{stage.logical_id}LogGroup",
-                LogGroupName=Sub(names.log_group(stage.name)),
+                f"{logical_id(task)}LogGroup",
+                LogGroupName=Sub(names.log_group(task)),
                 RetentionInDays=environment.log_retention_days,
                 KmsKeyId=key,
             )
         )
-        give(template, StageOutput.LOG_GROUP_NAME.of(stage.name), Ref(group))
-        give(template, StageOutput.LOG_GROUP_ARN.of(stage.name), GetAtt(group, "Arn"))
+        give(template, StageOutput.LOG_GROUP_NAME.of(task), Ref(group))
+        give(template, StageOutput.LOG_GROUP_ARN.of(task), GetAtt(group, "Arn"))
     insights = {}
     if environment.container_insights != "disabled":
         # Container Insights would make this group itself: kept for ever, without our key, and left

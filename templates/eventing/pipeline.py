@@ -1,4 +1,4 @@
-"""For each stage the rule that hears of its objects and starts its work."""
+"""For each stage the rules that start its work, and start it again; and what finds lost work."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, Template, events, iam
 
 from fargate_batch import settings
-from fargate_batch.names import GivenNames, Output, StageOutput
+from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch, Stage
 from fargate_batch.template import policy
-from fargate_batch.template.compute import PLATFORM_VERSION, capacity_strategy
-from fargate_batch.template.parts import STRINGS, body, give, new_template, wired
+from fargate_batch.template.compute import ON_DEMAND, capacity_strategy
+from fargate_batch.template.failures import failed_task_pattern
+from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.run_task import ecs_parameters, run_task_statements
 
 BUCKET_NAMES = {"input": Output.INPUT_BUCKET_NAME, "output": Output.OUTPUT_BUCKET_NAME}
 
@@ -33,6 +35,10 @@ GIVEN = (
     StageOutput.TASK_ROLE_ARN,
 )
 
+# The same in both dispatch modes: with another id, a switch would remove one target and put the
+# other, and an event in between would find none.
+TARGET_ID = "work"
+
 # After an hour, or so many attempts, an event goes to the stage's queue instead.
 RETRIES = events.RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=30)
 
@@ -47,32 +53,22 @@ def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
 
 
 def build(environment: settings.Settings) -> Template:
-    """The stages' rules, and the role with which EventBridge runs tasks."""
+    """The stages' rules, reconcile's, and the role with which EventBridge runs tasks."""
     names = GivenNames(environment.project)
-    template = new_template("Rules that start a stage's work when its objects are created")
+    template = new_template("Rules that start a stage's work, and start it again where it failed")
     for stage in environment.stages:
         # Every environment's stack file hands all of these over; dispatch decides who uses which.
         for given in GIVEN:
             wired(template, given.of(stage.name))
-    run = [stage for stage in environment.stages if runs_tasks(stage)]
-    role = template.add_resource(_role(template, run, names))
+    run = [stage.name for stage in environment.stages if runs_tasks(stage)]
+    role = template.add_resource(_role(template, [*run, RECONCILE], names))
     for stage in environment.stages:
-        target = (
-            _task_target(template, stage, environment, role)
-            if runs_tasks(stage)
-            else _queue_target(template, stage)
-        )
-        rule = template.add_resource(
-            events.Rule(
-                f"{stage.logical_id}Rule",
-                Name=Sub(names.of(stage.name)),
-                Description=f"Objects that {stage.name} works on",
-                State="ENABLED",
-                EventPattern=_pattern(template, stage),
-                Targets=[target],
-            )
-        )
+        rule = template.add_resource(_rule(template, stage, environment, role, names))
         give(template, StageOutput.RULE_NAME.of(stage.name), Ref(rule))
+        retry = template.add_resource(_retry_rule(template, stage, names))
+        give(template, StageOutput.RETRY_RULE_NAME.of(stage.name), Ref(retry))
+    schedule = template.add_resource(_reconcile_rule(template, environment, role, names))
+    give(template, StageOutput.RULE_NAME.of(RECONCILE), Ref(schedule))
     give(template, Output.EVENTBRIDGE_ROLE_ARN, GetAtt(role, "Arn"))
     return template
 
@@ -86,44 +82,90 @@ def runs_tasks(stage: Stage) -> bool:
     return stage.dispatch is Dispatch.TASK or stage.source.bucket == "input"
 
 
-def _pattern(template: Template, stage: Stage) -> dict[str, Any]:
-    return {
-        "source": ["aws.s3"],
-        "detail-type": ["Object Created"],
-        "detail": {
-            "bucket": {"name": [wired(template, BUCKET_NAMES[stage.source.bucket])]},
-            "object": {"key": [{"wildcard": stage.source.key_pattern}]},
+def _rule(
+    template: Template,
+    stage: Stage,
+    environment: settings.Settings,
+    role: iam.Role,
+    names: GivenNames,
+) -> events.Rule:
+    target = (
+        _task_target(template, stage, environment, role)
+        if runs_tasks(stage)
+        else _queue_target(template, stage)
+    )
+    return events.Rule(
+        f"{stage.logical_id}Rule",
+        Name=Sub(names.of(stage.name)),
+        Description=f"Objects that {stage.name} works on",
+        State="ENABLED",
+        EventPattern={
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {
+                "bucket": {"name": [wired(template, BUCKET_NAMES[stage.source.bucket])]},
+                "object": {"key": [{"wildcard": stage.source.key_pattern}]},
+            },
         },
-    }
+        Targets=[target],
+    )
+
+
+def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.Rule:
+    """Put a failed task's work on the stage's queue.
+
+    In both dispatch modes: the input stage is always run, and a switch finds tasks still running.
+    """
+    family = StageOutput.TASK_FAMILY.of(stage.name)
+    return events.Rule(
+        f"{stage.logical_id}RetryRule",
+        Name=Sub(names.retry_rule(stage.name)),
+        Description=f"Tasks of {stage.name} that failed or never started; its queue takes over",
+        State="ENABLED",
+        # The service's own tasks have the group service:..., and their messages come back by
+        # themselves.
+        EventPattern=failed_task_pattern(
+            wired(template, Output.CLUSTER_ARN), group=Sub(f"family:${{{family}}}")
+        ),
+        Targets=[_queue_target(template, stage)],
+    )
+
+
+def _reconcile_rule(
+    template: Template, environment: settings.Settings, role: iam.Role, names: GivenNames
+) -> events.Rule:
+    minutes = environment.reconcile.every_minutes
+    return events.Rule(
+        "ReconcileRule",
+        Name=Sub(names.of(RECONCILE)),
+        Description="Looks for work that nobody does and puts it on its queue",
+        State="ENABLED",
+        ScheduleExpression=f"rate({minutes} minutes)",
+        Targets=[
+            events.Target(
+                Id=TARGET_ID,
+                Arn=wired(template, Output.CLUSTER_ARN),
+                RoleArn=GetAtt(role, "Arn"),
+                # It mends what Spot and throttling break, so it does not run on Spot.
+                EcsParameters=ecs_parameters(template, RECONCILE, ON_DEMAND),
+                # Nothing is lost with one that could not be run: the next one finds as much.
+                RetryPolicy=events.RetryPolicy(
+                    MaximumEventAgeInSeconds=minutes * 60, MaximumRetryAttempts=3
+                ),
+            )
+        ],
+    )
 
 
 def _task_target(
     template: Template, stage: Stage, environment: settings.Settings, role: iam.Role
 ) -> events.Target:
-    family = StageOutput.TASK_FAMILY.of(stage.name)
     return events.Target(
-        Id="task",
+        Id=TARGET_ID,
         Arn=wired(template, Output.CLUSTER_ARN),
         RoleArn=GetAtt(role, "Arn"),
-        EcsParameters=events.EcsParameters(
-            # A family without a revision is its newest one. An update makes the new revision
-            # before it retires the old, so that no event ever meets a retired one.
-            TaskDefinitionArn=_definition_arn(family),
-            TaskCount=1,
-            PlatformVersion=PLATFORM_VERSION,
-            CapacityProviderStrategy=[
-                events.CapacityProviderStrategyItem(**item)
-                for item in capacity_strategy(environment.capacity)
-            ],
-            EnableECSManagedTags=True,
-            PropagateTags="TASK_DEFINITION",
-            NetworkConfiguration=events.NetworkConfiguration(
-                AwsVpcConfiguration=events.AwsVpcConfiguration(
-                    AssignPublicIp="DISABLED",
-                    Subnets=wired(template, Output.PRIVATE_SUBNET_IDS, kind=STRINGS),
-                    SecurityGroups=[wired(template, Output.TASK_SECURITY_GROUP_ID)],
-                )
-            ),
+        EcsParameters=ecs_parameters(
+            template, stage.name, capacity_strategy(environment.capacity, base=False)
         ),
         InputTransformer=events.InputTransformer(
             InputPathsMap=dict(HANDED_OVER.values()),
@@ -138,7 +180,7 @@ def _task_target(
 
 def _queue_target(template: Template, stage: Stage) -> events.Target:
     return events.Target(
-        Id="queue",
+        Id=TARGET_ID,
         Arn=wired(template, StageOutput.QUEUE_ARN.of(stage.name)),
         RetryPolicy=RETRIES,
         DeadLetterConfig=events.DeadLetterConfig(
@@ -173,17 +215,7 @@ def _overrides(stage: Stage) -> str:
     return text
 
 
-def _definition_arn(family_parameter: str, revision: str = "") -> Sub:
-    return Sub(
-        "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/"
-        f"${{{family_parameter}}}{revision}"
-    )
-
-
-def _role(template: Template, stages: list[Stage], names: GivenNames) -> iam.Role:
-    in_this_cluster = {"ArnEquals": {"ecs:cluster": wired(template, Output.CLUSTER_ARN)}}
-    families = [StageOutput.TASK_FAMILY.of(stage.name) for stage in stages]
-    wired(template, Output.CLUSTER_NAME)
+def _role(template: Template, tasks: list[str], names: GivenNames) -> iam.Role:
     return iam.Role(
         "EventBridgeRole",
         RoleName=Sub(names.of("events-${AWS::Region}")),
@@ -195,42 +227,7 @@ def _role(template: Template, stages: list[Stage], names: GivenNames) -> iam.Rol
         Policies=[
             iam.Policy(
                 PolicyName="run-tasks",
-                PolicyDocument=policy.document(
-                    policy.allow(
-                        ["ecs:RunTask"],
-                        [
-                            _definition_arn(family, revision)
-                            for family in families
-                            # Both forms: the request names the family, ECS its newest revision.
-                            for revision in ("", ":*")
-                        ],
-                        condition=in_this_cluster,
-                    ),
-                    policy.allow(
-                        ["ecs:TagResource"],
-                        [
-                            Sub(
-                                "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:"
-                                f"task/${{{Output.CLUSTER_NAME}}}/*"
-                            )
-                        ],
-                        condition={"StringEquals": {"ecs:CreateAction": "RunTask"}},
-                    ),
-                    policy.allow(
-                        ["iam:PassRole"],
-                        [
-                            wired(template, role.of(stage.name))
-                            for stage in stages
-                            for role in (
-                                StageOutput.EXECUTION_ROLE_ARN,
-                                StageOutput.TASK_ROLE_ARN,
-                            )
-                        ],
-                        condition={
-                            "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
-                        },
-                    ),
-                ),
+                PolicyDocument=policy.document(*run_task_statements(template, tasks)),
             )
         ],
     )

@@ -14,8 +14,11 @@ from fargate_batch.template.parts import body, give, new_template, wired
 if TYPE_CHECKING:
     from fargate_batch.settings import Stage
 
-# A message that three workers could not work is set aside for a person.
-ATTEMPTS = 3
+# Attempts are counted in the claim, all ways to start the work together, and the worker itself sets
+# aside what three of them could not do, with the reason. A receive is no attempt: a message that
+# meets a live claim is received and put back. So this is a backstop only, against a message that no
+# worker survives long enough to claim.
+MOST_RECEIVES = 100
 LONG_POLL_SECONDS = 20
 
 
@@ -69,15 +72,16 @@ def _add_queues(
             MessageRetentionPeriod=storage.message_retention_days * 86400,
             ReceiveMessageWaitTimeSeconds=LONG_POLL_SECONDS,
             RedrivePolicy=sqs.RedrivePolicy(
-                deadLetterTargetArn=GetAtt(dead_letters, "Arn"), maxReceiveCount=ATTEMPTS
+                deadLetterTargetArn=GetAtt(dead_letters, "Arn"), maxReceiveCount=MOST_RECEIVES
             ),
             **encrypted,
         )
     )
     # The rules are made later and by name, so that the queue can name them before they exist.
-    rule = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + names.of(
-        stage.name
-    )
+    rules = [
+        Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + name)
+        for name in (names.of(stage.name), names.retry_rule(stage.name))
+    ]
     for title in (queue, dead_letters):
         arn = GetAtt(title, "Arn")
         template.add_resource(
@@ -89,8 +93,8 @@ def _add_queues(
                         ["sqs:SendMessage"],
                         [arn],
                         principal={"Service": "events.amazonaws.com"},
-                        condition={"ArnEquals": {"aws:SourceArn": Sub(rule)}},
-                        sid="OnlyTheStagesRuleSends",
+                        condition={"ArnEquals": {"aws:SourceArn": rules}},
+                        sid="OnlyTheStagesRulesSend",
                     ),
                     policy.deny_plain_http(["sqs:*"], [arn]),
                 ),

@@ -29,7 +29,7 @@ PARAMETER_LIMIT = 200
 JUSTIFIED = {
     # The stack files are the same in every environment and hand over what either dispatch needs;
     # a template uses what its environment's dispatch asks for.
-    "W2001": {StackPath.SERVICES, StackPath.PIPELINE},
+    "W2001": {StackPath.PIPELINE},
 }
 
 NAME_PROPERTIES = {
