@@ -1,22 +1,27 @@
 """Metric alarms as CloudWatch evaluates them.
 
-MiniStack's evaluation looks at all points of a metric, whatever their dimensions, as one period.
-Here an alarm sees its own dimensions, period by period, with M out of N and missing data.
+MiniStack's evaluation looks at all points of a metric, whatever their dimensions, as one period,
+and knows no metric math. Here an alarm sees its own dimensions, period by period, with M out of N,
+missing data and expressions.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from typing import Any, Final
 
+from local import metric_data
 from local.symbols import Symbol
 
 _EVALUATE: Final = Symbol("services.cloudwatch", "_evaluate_alarm", ("alarm",))
-_METRICS: Final = Symbol("services.cloudwatch", "_metrics")
-_STATISTICS: Final = Symbol("services.cloudwatch", "_calc_stats", ("points",))
-_VALUE: Final = Symbol("services.cloudwatch", "_stat_value", ("stats", "stat_name", "points"))
+_ALARMS: Final = Symbol("services.cloudwatch", "_alarms")
+_PUT: Final = Symbol(
+    "services.cloudwatch", "_put_metric_alarm", ("params", "cbor_data", "is_cbor", "is_json")
+)
+_REFUSE: Final = Symbol(
+    "services.cloudwatch", "_error", ("code", "message", "status", "use_json", "use_cbor")
+)
 _HISTORY: Final = Symbol(
     "services.cloudwatch",
     "_record_history",
@@ -26,18 +31,8 @@ _ACT: Final = Symbol(
     "services.cloudwatch", "_dispatch_alarm_actions", ("alarm", "old_state", "new_state", "reason")
 )
 _PARENTS: Final = Symbol("services.cloudwatch", "_evaluate_parent_alarms", ("child", "seen"))
-_DIMENSIONS_KEY: Final = Symbol("services.cloudwatch", "_dims_key", ("dims",))
 
-SYMBOLS: Final = (
-    _EVALUATE,
-    _METRICS,
-    _STATISTICS,
-    _VALUE,
-    _HISTORY,
-    _ACT,
-    _PARENTS,
-    _DIMENSIONS_KEY,
-)
+SYMBOLS: Final = (_EVALUATE, _ALARMS, _PUT, _REFUSE, _HISTORY, _ACT, _PARENTS)
 
 _log = logging.getLogger("local.alarms")
 
@@ -50,8 +45,49 @@ _COMPARISONS: Final = {
 
 
 def install() -> None:
-    """Replace the evaluation."""
+    """Replace the evaluation, and keep what alarms on expressions are made of."""
     _EVALUATE.set(evaluate)
+    _PUT.wrap(_keeping_metrics)
+
+
+def with_metrics(alarm: dict[str, Any], metrics: list[Any]) -> dict[str, Any]:
+    """An alarm on `Metrics` instead of on one metric.
+
+    Args:
+        alarm: as MiniStack stores it; what speaks of one metric is taken out.
+        metrics: MetricDataQueries, with numbers and booleans possibly as text.
+
+    Raises:
+        ValueError: CloudWatch would refuse them; the message says why.
+    """
+    queries = metric_data.normal(metrics)
+    metric_data.check(queries)
+    single = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Unit")
+    kept = {name: value for name, value in alarm.items() if name not in (*single, "Period")}
+    return {**kept, "Metrics": queries}
+
+
+def _keeping_metrics(put: Any) -> Any:
+    def put_metric_alarm(
+        params: Any,
+        cbor_data: dict[str, Any],
+        is_cbor: bool,  # noqa: FBT001 - MiniStack's own signature
+        is_json: bool = False,  # noqa: FBT001, FBT002 - the same
+    ) -> Any:
+        metrics = cbor_data.get("Metrics")
+        if metrics:
+            try:
+                with_metrics({}, metrics)
+            except ValueError as error:
+                return _REFUSE.get()("ValidationError", str(error), 400, is_json, is_cbor)
+        answer = put(params, cbor_data, is_cbor, is_json)
+        if metrics and answer[0] < 400:
+            alarms, name = _ALARMS.get(), cbor_data["AlarmName"]
+            alarms[name] = with_metrics(alarms[name], metrics)
+            evaluate(alarms[name])
+        return answer
+
+    return put_metric_alarm
 
 
 def latest_value(alarm: dict[str, Any]) -> float | None:
@@ -62,8 +98,8 @@ def latest_value(alarm: dict[str, Any]) -> float | None:
 def evaluate(alarm: dict[str, Any]) -> None:
     """Bring an alarm's state up to date, and act when it changes."""
     compare = _COMPARISONS.get(alarm.get("ComparisonOperator", ""))
-    if compare is None or not alarm.get("MetricName"):
-        return  # an anomaly or metric-math alarm, which keeps its state
+    if compare is None or not (alarm.get("MetricName") or alarm.get("Metrics")):
+        return  # an anomaly alarm, which keeps its state
     values = _values(alarm, time.time())
     state = state_of(
         [None if value is None else compare(value, alarm["Threshold"]) for value in values],
@@ -106,23 +142,19 @@ def state_of(breaching: list[bool | None], needed: int, missing: str, current: s
 
 
 def _values(alarm: dict[str, Any], now: float) -> list[float | None]:
-    """The statistic of each evaluated period, newest first; None without data."""
-    period = int(alarm.get("Period") or 60)
-    count = int(alarm.get("EvaluationPeriods") or 1)
-    dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions") or ()}
-    key = (alarm["Namespace"], alarm["MetricName"], _DIMENSIONS_KEY.get()(dimensions))
-    points = list(_METRICS.get().get(key) or ())
-    # The period that now runs counts, so that an alarm does not wait for its end.
-    end = math.ceil(now / period) * period
-    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-    values: list[float | None] = []
-    for number in range(count):
-        last = end - number * period
-        inside = [point for point in points if last - period <= point["Timestamp"] < last]
-        values.append(
-            _VALUE.get()(_STATISTICS.get()(inside), statistic, inside) if inside else None
-        )
-    return values
+    """The value of each evaluated period, newest first; None without data."""
+    queries = alarm.get("Metrics") or [
+        {
+            "Id": "m",
+            "ReturnData": True,
+            "MetricStat": {
+                "Metric": alarm,
+                "Period": int(alarm.get("Period") or 60),
+                "Stat": alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average",
+            },
+        }
+    ]
+    return metric_data.values(queries, int(alarm.get("EvaluationPeriods") or 1), now)
 
 
 def _change(alarm: dict[str, Any], state: str, reason: str) -> None:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from local import alarms, clock, embedded_metrics, endpoints, gauges, queues, transport
+from local import (
+    alarms,
+    clock,
+    embedded_metrics,
+    endpoints,
+    gauges,
+    metric_data,
+    queues,
+    transport,
+)
 from local.autoscaling import api as autoscaling_api
 from local.autoscaling import scaler, tracking
+from local.cloudformation import alarms as alarm_resources
 from local.cloudformation import (
     containers,
     dependencies,
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 
 _MODULES: Final = (
     addresses,
+    alarm_resources,
     alarms,
     autoscaling_api,
     blobs,
@@ -48,6 +59,7 @@ _MODULES: Final = (
     gauges,
     images,
     log_target,
+    metric_data,
     metrics,
     network,
     permissions,
@@ -90,6 +102,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     embedded_metrics.install()
     autoscaling_api.install()
     for resources in (
+        alarm_resources,
         containers,
         dependencies,
         encryption,

@@ -1,4 +1,4 @@
-"""Metrics that AWS publishes by itself: queue depths, and the CPU of services.
+"""Metrics that AWS publishes by itself: queue depths, and what services have and use.
 
 One point a minute, which is overwritten while the minute lasts, so that averages are those of AWS
 and an alarm still sees a change within seconds.
@@ -17,6 +17,7 @@ _BUCKET: Final = Symbol("services.cloudwatch", "_metric_bucket", ("key",))
 _DIMENSIONS_KEY: Final = Symbol("services.cloudwatch", "_dims_key", ("dims",))
 _METRICS: Final = Symbol("services.cloudwatch", "_metrics")
 _SERVICES: Final = Symbol("services.ecs", "_services")
+_CLUSTERS: Final = Symbol("services.ecs", "_clusters")
 _TASKS: Final = Symbol("services.ecs", "_tasks")
 _GET_CLIENT: Final = Symbol("services.ecs", "_get_docker", ())
 
@@ -26,6 +27,7 @@ SYMBOLS: Final = (
     _DIMENSIONS_KEY,
     _METRICS,
     _SERVICES,
+    _CLUSTERS,
     _TASKS,
     _GET_CLIENT,
 )
@@ -34,7 +36,8 @@ _log = logging.getLogger("local.gauges")
 
 _MINUTE: Final = 60
 _KEPT_SECONDS: Final = 3 * 3600
-_PUBLISHED_HERE: Final = frozenset({"AWS/SQS", "AWS/ECS", "AWS/Events"})
+_INSIGHTS: Final = "ECS/ContainerInsights"
+_PUBLISHED_HERE: Final = frozenset({"AWS/SQS", "AWS/ECS", "AWS/Events", _INSIGHTS})
 _CPU_UNITS: Final = 1024
 
 _cpu_seconds: dict[str, tuple[float, float]] = {}
@@ -99,6 +102,21 @@ def _publish_services() -> None:
         shares = [share for task in running if (share := _cpu_share(task)) is not None]
         if shares:
             set_gauge("AWS/ECS", "CPUUtilization", sum(shares) / len(shares), dimensions)
+        if _has_insights(cluster):
+            for metric, value in (
+                ("DesiredTaskCount", service["desiredCount"]),
+                ("PendingTaskCount", service["pendingCount"]),
+                ("RunningTaskCount", len(running)),
+            ):
+                set_gauge(_INSIGHTS, metric, value, dimensions)
+
+
+def _has_insights(cluster: str) -> bool:
+    settings = (_CLUSTERS.get().get(cluster) or {}).get("settings") or ()
+    return any(
+        setting["name"] == "containerInsights" and setting["value"] in ("enabled", "enhanced")
+        for setting in settings
+    )
 
 
 def _cpu_share(task: dict[str, Any]) -> float | None:

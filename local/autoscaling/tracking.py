@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from local import alarms
+from local.responses import RefusedError
 from local.symbols import Symbol
 
 _PUT_ALARM: Final = Symbol("services.cloudwatch", "cloudformation_put_metric_alarm", ("alarm",))
@@ -29,14 +31,13 @@ _PREDEFINED: Final = {
 def alarms_for(policy: Record) -> list[Record]:
     """Put the policy's two alarms and return them as PutScalingPolicy does.
 
-    A metric made by metric math has none here, and its policy does nothing.
+    Raises:
+        RefusedError: the policy's metric is missing or no metric.
     """
     from ministack.core.responses import get_account_id, get_region
 
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
     metric = _metric(policy, configuration)
-    if metric is None:
-        return []
     target = float(configuration["TargetValue"])
     made = []
     sides = [("AlarmHigh", "GreaterThanThreshold", target, _HIGH_PERIODS)]
@@ -53,8 +54,6 @@ def alarms_for(policy: Record) -> list[Record]:
                 "AlarmArn": arn,
                 "AlarmDescription": "DO NOT EDIT OR DELETE. For TargetTrackingScaling policy "
                 f"{policy['PolicyARN']}.",
-                "ExtendedStatistic": None,
-                "Period": 60,
                 "EvaluationPeriods": periods,
                 "Threshold": threshold,
                 "ComparisonOperator": comparison,
@@ -66,7 +65,6 @@ def alarms_for(policy: Record) -> list[Record]:
                 "AlarmActions": [policy["PolicyARN"]],
                 "OKActions": [],
                 "InsufficientDataActions": [],
-                "Unit": None,
                 "AlarmConfigurationUpdatedTimestamp": now,
             }
         )
@@ -80,25 +78,46 @@ def remove_alarms(policy: Record) -> None:
         _DELETE_ALARM.get()(alarm["AlarmName"])
 
 
-def _metric(policy: Record, configuration: Record) -> Record | None:
+def _metric(policy: Record, configuration: Record) -> Record:
+    """The part of an alarm that says what it is on."""
     predefined = configuration.get("PredefinedMetricSpecification")
     if predefined:
         _, cluster, service = policy["ResourceId"].split("/")
-        return {
-            "Namespace": "AWS/ECS",
-            "MetricName": _PREDEFINED[predefined["PredefinedMetricType"]],
-            "Statistic": "Average",
-            "Dimensions": [
+        return _single(
+            "AWS/ECS",
+            _PREDEFINED[predefined["PredefinedMetricType"]],
+            "Average",
+            [
                 {"Name": "ClusterName", "Value": cluster},
                 {"Name": "ServiceName", "Value": service},
             ],
-        }
+        )
     customized = configuration.get("CustomizedMetricSpecification") or {}
+    if customized.get("Metrics"):
+        try:
+            return alarms.with_metrics({}, customized["Metrics"])
+        except ValueError as error:
+            raise RefusedError("ValidationException", str(error)) from error
     if not customized.get("MetricName"):
-        return None
+        raise RefusedError(
+            "ValidationException",
+            "Either PredefinedMetricSpecification or CustomizedMetricSpecification is required.",
+        )
+    return _single(
+        customized["Namespace"],
+        customized["MetricName"],
+        customized.get("Statistic", "Average"),
+        customized.get("Dimensions") or [],
+    )
+
+
+def _single(namespace: str, name: str, statistic: str, dimensions: list[Record]) -> Record:
     return {
-        "Namespace": customized["Namespace"],
-        "MetricName": customized["MetricName"],
-        "Statistic": customized.get("Statistic", "Average"),
-        "Dimensions": customized.get("Dimensions") or [],
+        "Namespace": namespace,
+        "MetricName": name,
+        "Statistic": statistic,
+        "ExtendedStatistic": None,
+        "Dimensions": dimensions,
+        "Unit": None,
+        "Period": 60,
     }

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +94,93 @@ def test_an_alarm_sees_its_own_dimensions_only_and_tells_its_topic(
     assert eventually(lambda: state() == "ALARM")
     (message,) = messages(url)
     assert f'ALARM: \\"{unique}' in message["Body"] or unique in message["Body"]
+
+
+def backlog(queue: str) -> list[dict[str, Any]]:
+    """Visible and hidden messages of a queue, added up."""
+    return [
+        {"Id": "all", "Expression": "FILL(visible, 0) + FILL(hidden, 0)", "Label": "Messages"},
+        *(
+            {
+                "Id": id_,
+                "ReturnData": False,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/SQS",
+                        "MetricName": f"ApproximateNumberOfMessages{name}",
+                        "Dimensions": [{"Name": "QueueName", "Value": queue}],
+                    },
+                    "Period": 60,
+                    "Stat": "Maximum",
+                },
+            }
+            for id_, name in (("visible", "Visible"), ("hidden", "NotVisible"))
+        ),
+    ]
+
+
+@pytest.fixture
+def state(clients: Any, unique: str) -> Callable[[], str]:
+    def value() -> str:
+        (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[unique])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    return value
+
+
+def test_an_alarm_on_an_expression_counts_messages_in_flight_too(
+    clients: Any,
+    queue: tuple[str, str],
+    unique: str,
+    state: Callable[[], str],
+    eventually: Callable[..., Any],
+) -> None:
+    clients.cloudwatch.put_metric_alarm(
+        AlarmName=unique,
+        Metrics=backlog(unique),
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="LessThanOrEqualToThreshold",
+    )
+    (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[unique])["MetricAlarms"]
+    assert [one["Id"] for one in alarm["Metrics"]] == ["all", "visible", "hidden"]
+    assert "MetricName" not in alarm
+    assert eventually(lambda: state() == "ALARM")
+    clients.sqs.send_message(QueueUrl=queue[0], MessageBody="x")
+    clients.sqs.receive_message(QueueUrl=queue[0], VisibilityTimeout=60)
+    assert eventually(lambda: state() == "OK")
+
+
+def test_an_alarm_on_a_wrong_expression_is_refused(clients: Any, unique: str) -> None:
+    metrics = backlog(unique)
+    metrics[0]["Expression"] = "visible + unknown"
+    with pytest.raises(ClientError, match="'unknown' is not known"):
+        clients.cloudwatch.put_metric_alarm(
+            AlarmName=unique,
+            Metrics=metrics,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+
+
+def test_the_age_of_the_oldest_message_is_a_metric(
+    clients: Any,
+    queue: tuple[str, str],
+    unique: str,
+    state: Callable[[], str],
+    eventually: Callable[..., Any],
+) -> None:
+    clients.sqs.send_message(QueueUrl=queue[0], MessageBody="x")
+    clients.cloudwatch.put_metric_alarm(
+        AlarmName=unique,
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": unique}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=2,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    assert eventually(lambda: state() == "ALARM")

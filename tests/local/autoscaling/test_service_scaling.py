@@ -113,6 +113,60 @@ def test_target_tracking_makes_its_alarms_and_takes_them_away(
     assert clients.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
 
 
+def test_target_tracking_follows_an_expression_over_the_tasks_that_run(
+    clients: Any,
+    cluster: str,
+    unique: str,
+    queue: tuple[str, str],
+    resource: dict[str, str],
+    eventually: Callable[..., Any],
+) -> None:
+    clients.ecs.update_cluster_settings(
+        cluster=cluster, settings=[{"name": "containerInsights", "value": "enabled"}]
+    )
+
+    def metric(id_: str, namespace: str, name: str, **dimensions: str) -> dict[str, Any]:
+        named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+        described = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
+        return {"Id": id_, "ReturnData": False, "MetricStat": {"Metric": described, "Stat": "Sum"}}
+
+    answer = clients.application_autoscaling.put_scaling_policy(
+        **resource,
+        PolicyName="backlog",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 3,
+            "ScaleOutCooldown": 0,
+            "CustomizedMetricSpecification": {
+                "Metrics": [
+                    metric(
+                        "visible", "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=unique
+                    ),
+                    metric(
+                        "running",
+                        "ECS/ContainerInsights",
+                        "RunningTaskCount",
+                        ClusterName=cluster,
+                        ServiceName=unique,
+                    ),
+                    {"Id": "each", "Label": "Backlog", "Expression": "visible / running"},
+                ]
+            },
+        },
+    )
+    for number in range(5):
+        clients.sqs.send_message(QueueUrl=queue[0], MessageBody=str(number))
+    # Without a task there is no backlog per task; somebody else has to start the first.
+    clients.ecs.update_service(cluster=cluster, service=unique, desiredCount=1)
+
+    def value() -> Any:
+        alarm = clients.cloudwatch.describe_alarms(AlarmNames=[answer["Alarms"][0]["AlarmName"]])
+        return alarm["MetricAlarms"][0]["StateReason"]
+
+    # The policy acts after three minutes of this; that the metric is right shows in the alarm.
+    assert eventually(lambda: "5" in value()), value()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
