@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -10,6 +11,9 @@ from data_ingestion import stress
 from data_ingestion.market_data import MarketData
 from data_ingestion.monte_carlo import MonteCarlo
 from data_ingestion.scenarios import ScenarioSet, make
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AS_OF = date(2026, 1, 30)
 GOOD = {
@@ -51,7 +55,7 @@ def market_rows(days: int = 260) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def market_csv(rows: list[tuple[str, str, str, str, str]]) -> bytes:
+def market_csv(rows: Sequence[tuple[str, ...]]) -> bytes:
     lines = ["date,factor_id,factor_type,tenor,value", *(",".join(row) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
 
