@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-STATE_CHANGE: Final = {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]}
-
-# A task that stopped without any exit code was lost before its container could end, with its host
-# or before its start. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/
-# ecs_task_events.html
-_FAILED: Final = [
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
+_FAILED: Final[list[dict[str, Any]]] = [
     {"containers": {"exitCode": [{"anything-but": 0}]}},
-    {"containers": {"exitCode": [{"exists": False}]}},
     {"stopCode": ["TaskFailedToStart"]},
 ]
+# Stopped before its container could end, or with the host that it ran on.
+_LOST: Final = {"containers": {"exitCode": [{"exists": False}]}}
 
 
-def failed_task_pattern(cluster_arn: Any, *, group: Any = None) -> dict[str, Any]:
-    """The event pattern of tasks that failed or never started.
+def failed_tasks(cluster_arn: Any) -> dict[str, Any]:
+    """The event pattern of a cluster's tasks that failed or never started.
+
+    Not of those without an exit code: a service that scales in may stop tasks before they start.
+    """
+    return _pattern(cluster_arn, _FAILED)
+
+
+def unfinished_tasks(cluster_arn: Any, group: Any) -> dict[str, Any]:
+    """The event pattern of a group's tasks that stopped and did not end well.
 
     Args:
         cluster_arn: the cluster that they ran in.
-        group: only tasks of this group, which is `family:<family>` for a task that nobody gave
-            another, and `service:<service>` for a service's.
+        group: `family:<family>` for tasks that nobody gave another; a service's have
+            `service:<service>`.
     """
-    detail = {"clusterArn": [cluster_arn], "lastStatus": ["STOPPED"], "$or": _FAILED}
-    if group is not None:
-        detail["group"] = [group]
-    return {**STATE_CHANGE, "detail": detail}
+    pattern = _pattern(cluster_arn, [*_FAILED, _LOST])
+    pattern["detail"]["group"] = [group]
+    return pattern
+
+
+def _pattern(cluster_arn: Any, alternatives: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Task State Change"],
+        "detail": {
+            "clusterArn": [cluster_arn],
+            "lastStatus": ["STOPPED"],
+            "$or": alternatives,
+        },
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from batchkit.place import Route
 from batchkit.variables import Variable
 from troposphere import Ref, Sub
 
@@ -69,7 +70,7 @@ def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
                     "name": stage.name,
                     "bucket": stage.source.bucket,
                     "key_pattern": stage.source.key_pattern,
-                    "queue_url": f"${{{wired(template, _queue_url(stage)).data['Ref']}}}",
+                    "queue_url": _mark(template, StageOutput.QUEUE_URL.of(stage.name)),
                 }
                 for stage in stages
             ],
@@ -78,8 +79,10 @@ def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
     )
 
 
-def _queue_url(stage: Stage) -> str:
-    return StageOutput.QUEUE_URL.of(stage.name)
+def _mark(template: Template, output: str) -> str:
+    """What Fn::Sub replaces by another stack's output."""
+    wired(template, output)
+    return f"${{{output}}}"
 
 
 def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement]:
@@ -110,5 +113,8 @@ def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement
 
 def _listened_to(stages: Iterable[Stage]) -> list[str]:
     """The prefixes below which these stages' objects lie, each once, as patterns."""
-    prefixes = (stage.source.key_pattern.partition("*")[0] for stage in stages)
+    prefixes = (
+        Route(stage.name, stage.source.bucket, stage.source.key_pattern, "").prefix
+        for stage in stages
+    )
     return [f"{prefix}*" for prefix in dict.fromkeys(prefixes)]

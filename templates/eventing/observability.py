@@ -13,15 +13,27 @@ from aws_cdk import aws_sns as sns
 from sceptre_cdk_handler import SceptreCdkStack
 
 from fargate_batch import settings
-from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN, GivenNames, Output, StageOutput
+from fargate_batch.names import (
+    RECONCILE,
+    SUFFIX_PARAMETER,
+    SUFFIX_PATTERN,
+    GivenNames,
+    Output,
+    StageOutput,
+)
 from fargate_batch.template import policy
+from fargate_batch.template.dashboard import Widgets
+from fargate_batch.template.failures import failed_tasks
+from fargate_batch.template.metrics import OLDEST, WAITING, Metrics
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from fargate_batch.settings import Settings, Stage
+    from fargate_batch.settings import Settings
 
 FAILURE_RULE = "task-failures"
+# So many of its periods in a row without a sign of life.
+RECONCILES_MISSED = 3
 LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 RULE_ARN = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
 
@@ -44,11 +56,22 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         self.template_options.description = "Task-failure rule, alarms and dashboard"
         environment = settings.load(sceptre_user_data)
         self._names = GivenNames(environment.project)
-        CfnParameter(self, SUFFIX_PARAMETER, allowed_pattern=SUFFIX_PATTERN)
+        suffix = CfnParameter(self, SUFFIX_PARAMETER, allowed_pattern=SUFFIX_PATTERN)
+        self._metrics = Metrics(environment.project, suffix.value_as_string, self._wired)
         self._topic = sns.Topic.from_topic_arn(self, "Topic", self._wired(Output.ALARM_TOPIC_ARN))
         failures = self._notice_failed_tasks(environment)
-        self._add_alarms(environment, failures)
-        self._add_dashboard(environment, failures)
+        self._alarm_on_failures(environment, failures)
+        self._alarm_on_queues(environment)
+        self._alarm_on_runs(environment)
+        self._alarm_on_reconcile(environment)
+        dashboard = cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=Fn.sub(self._names.cluster()),
+            default_interval=Duration.hours(12),
+        )
+        for row in Widgets(environment, self._names, self._metrics).rows(failures):
+            dashboard.add_widgets(*row)
 
     def _wired(self, name: str) -> str:
         """Take another stack's output as a parameter of the same name."""
@@ -76,18 +99,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             name=rule_name,
             description="Tasks of this cluster that failed, or never started",
             state="ENABLED",
-            event_pattern={
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Task State Change"],
-                "detail": {
-                    "clusterArn": [self._wired(Output.CLUSTER_ARN)],
-                    "lastStatus": ["STOPPED"],
-                    "$or": [
-                        {"containers": {"exitCode": [{"anything-but": 0}]}},
-                        {"stopCode": ["TaskFailedToStart"]},
-                    ],
-                },
-            },
+            event_pattern=failed_tasks(self._wired(Output.CLUSTER_ARN)),
             # The group's own Arn ends in `:*`, with which a target is accepted and never reached.
             # https://github.com/aws-samples/serverless-patterns/pull/221
             targets=[
@@ -98,13 +110,9 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             ],
         )
         rule.add_resource_dependency(self._let_rule_write(group))
-        return cloudwatch.Metric(
-            namespace="AWS/Events",
-            # Counted for the rule itself, whether or not its target could be reached.
-            metric_name="TriggeredRules",
-            dimensions_map={"RuleName": rule.ref},
-            statistic="Sum",
-            period=Duration.minutes(environment.alarms.task_failure_minutes),
+        # Counted for the rule itself, whether or not its target could be reached.
+        return self._metrics.rule(
+            rule.ref, "TriggeredRules", minutes=environment.alarms.task_failure_minutes
         )
 
     def _let_rule_write(self, group: logs.CfnLogGroup) -> logs.CfnResourcePolicy:
@@ -128,7 +136,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             policy_document=self.to_json_string(document),
         )
 
-    def _add_alarms(self, environment: Settings, failures: cloudwatch.Metric) -> None:
+    def _alarm_on_failures(self, environment: Settings, failures: cloudwatch.Metric) -> None:
         limits = environment.alarms
         self._alarm(
             "TaskFailureAlarm",
@@ -140,22 +148,21 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
                 f"{limits.task_failure_minutes} minutes; the reasons stand in the log group."
             ),
         )
+
+    def _alarm_on_queues(self, environment: Settings) -> None:
+        limits = environment.alarms
         for stage in environment.stages:
             self._alarm(
                 f"{stage.logical_id}DeadLetterAlarm",
                 f"{stage.name}-dead-letter",
-                self._queue_metric(
-                    stage,
-                    StageOutput.DEAD_LETTER_QUEUE_NAME,
-                    "ApproximateNumberOfMessagesVisible",
-                ),
+                self._metrics.queue(stage.name, WAITING, StageOutput.DEAD_LETTER_QUEUE_NAME),
                 threshold=0,
                 description=f"{stage.name} gave up on an object; look at it and redrive.",
             )
             self._alarm(
                 f"{stage.logical_id}QueueAgeAlarm",
                 f"{stage.name}-queue-age",
-                self._queue_metric(stage, StageOutput.QUEUE_NAME, "ApproximateAgeOfOldestMessage"),
+                self._metrics.queue(stage.name, OLDEST),
                 threshold=limits.queue_age_minutes * 60,
                 description=(
                     f"An object has waited for {stage.name} for more than "
@@ -163,114 +170,72 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
                 ),
             )
 
+    def _alarm_on_runs(self, environment: Settings) -> None:
+        limits = environment.alarms
+        self._alarm(
+            "OverdueRunsAlarm",
+            "overdue-runs",
+            self._metrics.own(
+                "OverdueRuns", minutes=environment.reconcile.every_minutes, statistic="Maximum"
+            ),
+            threshold=0,
+            description=(
+                f"A run has been open for more than {limits.run_expected_minutes} minutes; "
+                "`batch runs` shows which."
+            ),
+        )
+        self._alarm(
+            "RejectsAlarm",
+            "rejects",
+            self._metrics.own("RunsRejected", minutes=limits.reject_minutes),
+            threshold=limits.rejects,
+            description=(
+                f"More than {limits.rejects} inputs were rejected in {limits.reject_minutes} "
+                "minutes; `batch runs` shows the reasons."
+            ),
+        )
+
+    def _alarm_on_reconcile(self, environment: Settings) -> None:
+        """Raise an alarm when reconcile writes no metric, whatever keeps it from that.
+
+        Until it has run once there is none either, so a new environment begins with this alarm.
+        """
+        every = environment.reconcile.every_minutes
+        self._alarm(
+            "ReconcileAlarm",
+            RECONCILE,
+            self._metrics.own("OverdueRuns", minutes=every, statistic="SampleCount"),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=RECONCILES_MISSED,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            description=(
+                f"Reconcile has not ended well for {RECONCILES_MISSED * every} minutes, so what "
+                "gets lost stays lost; its log group says why."
+            ),
+        )
+
     def _alarm(
         self,
         construct: str,
         name: str,
         metric: cloudwatch.Metric,
         *,
-        threshold: float,
         description: str,
+        **condition: Any,
     ) -> None:
+        """Add an alarm on the topic: when one period is above the threshold, unless told else."""
+        usual = {
+            "evaluation_periods": 1,
+            "comparison_operator": cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            "treat_missing_data": cloudwatch.TreatMissingData.NOT_BREACHING,
+        }
         alarm = cloudwatch.Alarm(
             self,
             construct,
             alarm_name=Fn.sub(self._names.of(name)),
             alarm_description=description,
             metric=metric,
-            threshold=threshold,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            **{**usual, **condition},
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
-
-    def _queue_metric(
-        self, stage: Stage, queue: StageOutput, metric_name: str
-    ) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace="AWS/SQS",
-            metric_name=metric_name,
-            dimensions_map={"QueueName": self._wired(queue.of(stage.name))},
-            statistic="Maximum",
-            period=Duration.minutes(1),
-        )
-
-    def _add_dashboard(self, environment: Settings, failures: cloudwatch.Metric) -> None:
-        dashboard = cloudwatch.Dashboard(
-            self,
-            "Dashboard",
-            dashboard_name=Fn.sub(self._names.cluster()),
-            default_interval=Duration.hours(12),
-        )
-        dashboard.add_widgets(
-            cloudwatch.GraphWidget(title="Failed tasks", left=[failures], width=8),
-            cloudwatch.LogQueryWidget(
-                title="Why they failed",
-                log_group_names=[Fn.sub(self._names.failure_log_group())],
-                query_lines=[
-                    "fields @timestamp, detail.group, detail.stopCode, detail.stoppedReason",
-                    "sort @timestamp desc",
-                    "limit 20",
-                ],
-                width=16,
-            ),
-        )
-        for stage in environment.stages:
-            dashboard.add_widgets(*self._stage_widgets(stage))
-
-    def _stage_widgets(self, stage: Stage) -> list[cloudwatch.IWidget]:
-        rule = {"RuleName": Fn.sub(self._names.of(stage.name))}
-        service = {
-            "ClusterName": self._wired(Output.CLUSTER_NAME),
-            "ServiceName": Fn.sub(self._names.service(stage.name)),
-        }
-        return [
-            cloudwatch.GraphWidget(
-                title=f"{stage.name}: events",
-                left=[
-                    cloudwatch.Metric(
-                        namespace="AWS/Events",
-                        metric_name=metric,
-                        dimensions_map=rule,
-                        statistic="Sum",
-                    )
-                    for metric in ("Invocations", "FailedInvocations", "InvocationsSentToDlq")
-                ],
-                width=6,
-            ),
-            cloudwatch.GraphWidget(
-                title=f"{stage.name}: waiting, and given up",
-                left=[
-                    self._queue_metric(stage, queue, "ApproximateNumberOfMessagesVisible")
-                    for queue in (StageOutput.QUEUE_NAME, StageOutput.DEAD_LETTER_QUEUE_NAME)
-                ],
-                right=[
-                    self._queue_metric(
-                        stage, StageOutput.QUEUE_NAME, "ApproximateAgeOfOldestMessage"
-                    )
-                ],
-                width=6,
-            ),
-            cloudwatch.GraphWidget(
-                title=f"{stage.name}: service",
-                left=[
-                    cloudwatch.Metric(
-                        namespace="AWS/ECS", metric_name=metric, dimensions_map=service
-                    )
-                    for metric in ("CPUUtilization", "MemoryUtilization")
-                ],
-                width=6,
-            ),
-            cloudwatch.LogQueryWidget(
-                title=f"{stage.name}: errors",
-                log_group_names=[self._wired(StageOutput.LOG_GROUP_NAME.of(stage.name))],
-                query_lines=[
-                    "fields @timestamp, run_id, message",
-                    "filter level in ['error', 'critical']",
-                    "sort @timestamp desc",
-                    "limit 20",
-                ],
-                width=6,
-            ),
-        ]

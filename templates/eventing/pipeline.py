@@ -13,7 +13,7 @@ from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch, Stage
 from fargate_batch.template import policy
 from fargate_batch.template.compute import ON_DEMAND, capacity_strategy
-from fargate_batch.template.failures import failed_task_pattern
+from fargate_batch.template.failures import unfinished_tasks
 from fargate_batch.template.parts import body, give, new_template, wired
 from fargate_batch.template.run_task import ecs_parameters, run_task_statements
 
@@ -124,8 +124,8 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
         State="ENABLED",
         # The service's own tasks have the group service:..., and their messages come back by
         # themselves.
-        EventPattern=failed_task_pattern(
-            wired(template, Output.CLUSTER_ARN), group=Sub(f"family:${{{family}}}")
+        EventPattern=unfinished_tasks(
+            wired(template, Output.CLUSTER_ARN), Sub(f"family:${{{family}}}")
         ),
         Targets=[_queue_target(template, stage)],
     )
