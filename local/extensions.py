@@ -27,8 +27,17 @@ from local.cloudformation import (
     stacks,
     storage,
 )
+from local.ecs import (
+    agent,
+    credentials,
+    exits,
+    protection,
+    requests,
+    scheduler,
+    state_changes,
+    stopping,
+)
 from local.ecs import containers as ecs_containers
-from local.ecs import credentials, exits, requests, scheduler, state_changes, stopping
 from local.events import delivery, log_target, metrics, object_versions, permissions, schedules
 from local.registry import addresses, blobs
 from local.registry import images as registry_images
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 
 _MODULES: Final = (
     addresses,
+    agent,
     alarm_resources,
     alarms,
     autoscaling_api,
@@ -62,8 +72,9 @@ _MODULES: Final = (
     metric_data,
     metrics,
     network,
-    permissions,
     object_versions,
+    permissions,
+    protection,
     queues,
     registry_images,
     requests,
@@ -120,6 +131,8 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     exits.install()
     state_changes.install()
     stopping.install()
+    agent.install()
+    protection.install()
     scheduler.install()
     metrics.install()
     object_versions.install()

@@ -100,7 +100,7 @@ def serve(
     # After _configure, since importing them imports MiniStack.
     from ministack.app import app
 
-    from local import extensions, persistence
+    from local import extensions, gateway, persistence
     from local.clock import Clock
     from local.runner import client, engine
 
@@ -119,7 +119,7 @@ def serve(
     clock = Clock()
     clock.start()
     try:
-        asyncio.run(_serve(app, [f"{address}:{port}" for address in addresses]))
+        asyncio.run(_serve(gateway.over(app), [f"{address}:{port}" for address in addresses]))
     finally:
         clock.stop()
         runner.close()

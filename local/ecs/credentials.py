@@ -1,4 +1,4 @@
-"""A task's environment: its role's credentials, its region and where the API is.
+"""A task's environment: its role's credentials, its region, where API and agent are.
 
 MiniStack injects a credentials URL that botocore refuses, since the URL's host is neither loopback
 nor the address of the real agent. So the credentials of the role go into the environment.
@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from local.ecs import agent
 from local.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def _completing(register: Any, endpoint_for: Callable[[str], str]) -> Any:
         url = endpoint_for(cdef["image"])
         metadata_path = urlsplit(env["ECS_CONTAINER_METADATA_URI_V4"]).path
         env |= {"AWS_ENDPOINT_URL": url, "ECS_CONTAINER_METADATA_URI_V4": url + metadata_path}
+        env["ECS_AGENT_URI"] = agent.uri(url, token)
         env |= {"AWS_REGION": get_region(), "AWS_DEFAULT_REGION": get_region()}
         env["AWS_EXECUTION_ENV"] = f"AWS_ECS_{launch_type}"
         if td.get("taskRoleArn"):

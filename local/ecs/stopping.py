@@ -41,6 +41,18 @@ SYMBOLS: Final = (
     _GET_CLIENT,
 )
 
+SCHEDULER_REASONS: Final = frozenset(
+    {
+        "Service scaling down",
+        "Service deleted",
+        "Task definition updated",
+        "Deployment capacity limit",
+        "Deployment completed",
+        "Task failed container health checks",
+    }
+)
+"""What the service scheduler says when it stops a task."""
+
 _log = logging.getLogger("local.ecs.stopping")
 
 
@@ -76,7 +88,7 @@ def _stop_in_background(task: dict[str, Any], data: dict[str, Any]) -> Response:
     from ministack.core.concurrency import resource_lock, spawn_background
     from ministack.core.responses import now_iso
 
-    by_scheduler = task.get("group", "").startswith("service:") and "reason" in data
+    by_scheduler = data.get("reason") in SCHEDULER_REASONS
     reason = data.get("reason") or "Task stopped by user"
     with resource_lock("ecs-task", task["taskArn"]):
         task["_stopping"] = True

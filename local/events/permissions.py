@@ -58,7 +58,7 @@ def check_run_task(role_arn: str | None, request: dict[str, Any]) -> None:
     definition = _TASK_DEFINITIONS.get().get(_DEFINITION_KEY.get()(request["taskDefinition"]))
     if definition is None:
         return  # RunTask says so itself
-    _require(
+    require(
         name,
         "ecs:RunTask",
         definition["taskDefinitionArn"],
@@ -66,7 +66,7 @@ def check_run_task(role_arn: str | None, request: dict[str, Any]) -> None:
     )
     for field in ("taskRoleArn", "executionRoleArn"):
         if definition.get(field):
-            _require(
+            require(
                 name,
                 "iam:PassRole",
                 definition[field],
@@ -74,7 +74,12 @@ def check_run_task(role_arn: str | None, request: dict[str, Any]) -> None:
             )
 
 
-def _require(role: str, action: str, resource: str, context: dict[str, str]) -> None:
+def require(role: str, action: str, resource: str, context: dict[str, str]) -> None:
+    """Make sure that a role may do something, when a service does it in the role's name.
+
+    Raises:
+        RefusedError: it may not; the message names the action and the resource.
+    """
     from ministack.core.responses import get_account_id, get_region
 
     account = get_account_id()

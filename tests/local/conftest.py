@@ -100,6 +100,9 @@ signal.signal(signal.SIGTERM, stop)
 command = sys.argv[1]
 if command == "environment":
     print(json.dumps(dict(os.environ)), flush=True)
+elif command == "environment-and-sleep":
+    print(json.dumps(dict(os.environ)), flush=True)
+    time.sleep(float(sys.argv[2]))
 elif command == "print":
     print(sys.argv[2], flush=True)
 elif command == "exit":
