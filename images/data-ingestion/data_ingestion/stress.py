@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tomllib
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _CURRENCY_FIELDS: Final = ("fx_percent", "rates_bp")
 """A price in the market data has no currency, so an equity is overridden by its id alone."""
 _FIELD_OF: Final = {"EQ": "equity_percent", "VOL": "volatility_percent", "FX": "fx_percent"}
 _MAX_NAME: Final = 60
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,17 @@ def applied(factors: pl.DataFrame, base_currency: str, stresses: list[Stress]) -
         BadEnvironmentError: a scenario cannot be applied in this base currency.
     """
     names = factors.select("factor_type", "factor_id").rows()
+    known = {factor for _, factor in names}
+    for scenario in stresses:
+        # Not wrong, for the file serves every day's market data; but it may be a slip.
+        unknown = sorted(scenario.factors.keys() - known)
+        if unknown:
+            _log.warning(
+                "%s, scenario %r: the market data has no factors %s.",
+                FILE.name,
+                scenario.name,
+                ", ".join(unknown),
+            )
     shocks = [
         [scenario.shock(kind, factor, base_currency) for scenario in stresses]
         for kind, factor in names

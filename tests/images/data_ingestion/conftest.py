@@ -41,7 +41,7 @@ FORWARD = GOOD | {
 
 
 def market_rows(days: int = 260) -> list[tuple[str, str, str, str, str]]:
-    """date, factor_id, factor_type, tenor, value: an equity, a gappy one, a currency, a rate."""
+    """date, factor_id, factor_type, tenor, value: an equity, a gappy one, a currency, rates."""
     rows = []
     for index in range(days):
         day = (AS_OF - timedelta(days=days - 1 - index)).isoformat()
@@ -49,6 +49,9 @@ def market_rows(days: int = 260) -> list[tuple[str, str, str, str, str]]:
             (day, "ACME", "EQ", "", f"{100 + index % 7}"),
             (day, "EURUSD", "FX", "", f"{1.1 + 0.01 * (index % 3):.2f}"),
             (day, "EUR-OIS", "RATE", "1Y", f"{0.02 + 0.001 * (index % 5):.3f}"),
+            (day, "USD-OIS", "RATE", "1Y", f"{0.04 + 0.001 * (index % 4):.3f}"),
+            (day, "ACME-DIV", "RATE", "", "0.015"),
+            (day, "ACME", "VOL", "", f"{0.2 + 0.01 * (index % 6):.2f}"),
         ]
         if index != 3:
             rows.append((day, "GAPPY", "EQ", "", "5"))
@@ -64,14 +67,17 @@ def positions_csv(*rows: dict[str, str]) -> bytes:
     return "\n".join([",".join(GOOD), *(",".join(row.values()) for row in rows), ""]).encode()
 
 
-@pytest.fixture(scope="session")
-def scenarios() -> ScenarioSet:
-    values = pl.DataFrame(
-        market_rows(), schema=["date", "factor_id", "factor_type", "tenor", "value"], orient="row"
-    ).with_columns(
+def market_frame(rows: Sequence[tuple[str, ...]]) -> pl.DataFrame:
+    """The rows as `MarketData.values` has them."""
+    names = ["date", "factor_id", "factor_type", "tenor", "value"]
+    return pl.DataFrame(rows, schema=names, orient="row").with_columns(
         pl.col("date").str.to_date(),
         pl.col("tenor").replace("", None),
         pl.col("value").cast(pl.Float64),
     )
-    market = MarketData("market-data/x.csv", None, values)
+
+
+@pytest.fixture(scope="session")
+def scenarios() -> ScenarioSet:
+    market = MarketData("market-data/x.csv", None, market_frame(market_rows()))
     return make(market, "USD", MonteCarlo(20, 1, "ewma", 0.94), stress.read())

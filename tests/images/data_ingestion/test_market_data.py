@@ -65,7 +65,7 @@ def test_what_comes_after_the_date_is_not_seen() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (("30/01/2026", "X", "EQ", "", "1"), r"line 21 .*its date is not a date"),
+        (("30/01/2026", "X", "EQ", "", "1"), f"line {len(ROWS) + 2} .*its date is not a date"),
         (("2026-01-30", "", "EQ", "", "1"), "its factor_id is empty"),
         (("2026-01-30", "X", "CDS", "", "1"), "factor_type is not one of EQ, FX, RATE, VOL"),
         (("2026-01-30", "X", "EQ", "", "high"), r"\(X on 2026-01-30\): its value is not a number"),
@@ -95,8 +95,8 @@ def test_a_value_that_cannot_be_used_is_named_with_its_line(
     "row",
     [
         ("2026-01-30", "CHF-OIS", "RATE", "1Y", "-0.0075"),
-        ("2026-01-30", "ACME-DIV", "RATE", "", "0.02"),
-        ("2026-01-30", "ACME-DIV", "RATE", "1Y", "0"),
+        ("2026-01-30", "NEW-DIV", "RATE", "", "0.02"),
+        ("2026-01-30", "NEW-DIV", "RATE", "1Y", "0"),
     ],
 )
 def test_rates_may_be_negative_and_dividend_yields_need_no_tenor(
@@ -106,8 +106,8 @@ def test_rates_may_be_negative_and_dividend_yields_need_no_tenor(
 
 
 def test_a_dividend_yield_of_two_tenors_is_refused() -> None:
-    both = [("2026-01-30", "ACME-DIV", "RATE", tenor, "0.02") for tenor in ("1Y", "2Y")]
-    with pytest.raises(Rejected, match="ACME-DIV has the tenors 1Y and 2Y"):
+    both = [("2026-01-30", "NEW-DIV", "RATE", tenor, "0.02") for tenor in ("1Y", "2Y")]
+    with pytest.raises(Rejected, match="NEW-DIV has the tenors 1Y and 2Y"):
         load(market_csv([*ROWS, *both]))
 
 
