@@ -14,6 +14,8 @@ from fargate_batch import project
 from fargate_batch.names import StackPath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sceptre.stack import Stack
 
     from fargate_batch.settings import Settings
@@ -67,6 +69,31 @@ def rendered(environment: str, path: StackPath) -> Rendered:
 @pytest.fixture(scope="session")
 def render() -> Render:
     return rendered
+
+
+class RenderChanged(Protocol):
+    def __call__(
+        self, environment: str, path: StackPath, change: Callable[[dict[str, Any]], None]
+    ) -> Rendered: ...
+
+
+@pytest.fixture(scope="session")
+def render_changed() -> RenderChanged:
+    """Renders a template with settings that somebody has changed."""
+
+    def render(
+        environment: str, path: StackPath, change: Callable[[dict[str, Any]], None]
+    ) -> Rendered:
+        (stack,) = [
+            stack
+            for stack in project.read_stacks(PROJECT, environment)
+            if stack.name == f"{environment}/{path}"
+        ]
+        change(stack.sceptre_user_data)
+        body = stack.template.body.removeprefix("---\n")
+        return Rendered(environment, path, body, json.loads(body))
+
+    return render
 
 
 @cache

@@ -196,7 +196,8 @@ def test_policies_are_found_wherever_they_stand(render: Render, environment: str
         path: [policy.place for policy in policies(render(environment, path).template)]
         for path in StackPath
     }
-    assert len(places[StackPath.TASKS]) == 12  # two roles a stage, each with trust and permissions
+    # Two roles a stage and two for reconcile, each with trust and permissions.
+    assert len(places[StackPath.TASKS]) == 16
     assert len(places[StackPath.QUEUES]) == 7  # two queues a stage, and the topic
     assert [place for place in places[StackPath.ENCRYPTION] if place.endswith(KEY_POLICY)]
     assert len(places[StackPath.OBSERVABILITY]) == 1  # JSON in a string

@@ -39,10 +39,10 @@ def test_container_insights_are_on(cluster: Rendered, settings: Settings) -> Non
     assert settings.container_insights != "disabled"
 
 
-def test_each_stage_logs_for_thirty_days_encrypted(cluster: Rendered, settings: Settings) -> None:
+def test_each_task_logs_for_thirty_days_encrypted(cluster: Rendered, settings: Settings) -> None:
     assert settings.log_retention_days == 30
-    for stage in settings.stages:
-        group = cluster.properties(f"{stage.logical_id}LogGroup")
+    for task in (*(stage.logical_id for stage in settings.stages), "Reconcile"):
+        group = cluster.properties(f"{task}LogGroup")
         assert group["RetentionInDays"] == 30
         assert group["KmsKeyId"] == {"Ref": Output.KEY_ARN}
 

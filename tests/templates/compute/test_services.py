@@ -10,7 +10,7 @@ from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage
-    from tests.templates.conftest import Render, Rendered
+    from tests.templates.conftest import Render, RenderChanged, Rendered
 
 
 @pytest.fixture
@@ -65,11 +65,13 @@ def test_platform_is_at_least_1_4_0(services: Rendered) -> None:
 def test_capacity_is_the_environments(services: Rendered, settings: Settings) -> None:
     for one in services.of_type("AWS::ECS::Service").values():
         strategy = {
-            item["CapacityProvider"]: item["Weight"] for item in one["CapacityProviderStrategy"]
+            item["CapacityProvider"]: (item.get("Base", 0), item["Weight"])
+            for item in one["CapacityProviderStrategy"]
         }
+        capacity = settings.capacity
         assert strategy == {
-            "FARGATE": settings.capacity.fargate_weight,
-            "FARGATE_SPOT": settings.capacity.fargate_spot_weight,
+            "FARGATE": (capacity.fargate_base, capacity.fargate_weight),
+            "FARGATE_SPOT": (0, capacity.fargate_spot_weight),
         }
         assert "LaunchType" not in one
 
@@ -105,17 +107,75 @@ def test_each_service_is_held_at_seventy_percent_cpu(
         }
 
 
-def test_only_queued_stages_scale_with_their_queue(services: Rendered, settings: Settings) -> None:
-    assert set(services.of_type("AWS::CloudWatch::Alarm")) == {
-        f"{stage.logical_id}{kind}Alarm"
-        for stage in queued(settings)
-        for kind in ("Backlog", "Idle")
+def policies(services: Rendered, stage: Stage) -> set[str]:
+    return {
+        logical_id.removeprefix(stage.logical_id)
+        for logical_id in services.of_type("AWS::ApplicationAutoScaling::ScalingPolicy")
+        if logical_id.startswith(stage.logical_id)
     }
 
 
-def test_the_first_message_starts_the_first_task(services: Rendered, settings: Settings) -> None:
+def test_every_service_leaves_zero_by_its_queue_and_returns(
+    services: Rendered, settings: Settings
+) -> None:
+    for stage in settings.stages:
+        assert {"CpuPolicy", "BacklogPolicy", "IdlePolicy"} <= policies(services, stage)
+
+
+def test_backlog_per_task_is_held_in_queue_mode_only(
+    services: Rendered, settings: Settings
+) -> None:
+    holding = [
+        stage for stage in settings.stages if "BacklogPerTaskPolicy" in policies(services, stage)
+    ]
+    assert holding == queued(settings)
+
+
+def test_backlog_is_divided_by_the_tasks_that_container_insights_counts(
+    services: Rendered, settings: Settings
+) -> None:
     for stage in queued(settings):
+        tracking = services.properties(f"{stage.logical_id}BacklogPerTaskPolicy")[
+            "TargetTrackingScalingPolicyConfiguration"
+        ]
+        assert tracking["TargetValue"] == stage.scaling.backlog_per_task
+        waiting, running, backlog = tracking["CustomizedMetricSpecification"]["Metrics"]
+        assert backlog["Expression"] == f"{waiting['Id']} / {running['Id']}"
+        assert [one["ReturnData"] for one in (waiting, running, backlog)] == [False, False, True]
+        assert waiting["MetricStat"]["Metric"] == {
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateNumberOfMessagesVisible",
+            "Dimensions": [
+                {"Name": "QueueName", "Value": {"Ref": StageOutput.QUEUE_NAME.of(stage.name)}}
+            ],
+        }
+        assert running["MetricStat"]["Metric"] == {
+            "Namespace": "ECS/ContainerInsights",
+            "MetricName": "RunningTaskCount",
+            "Dimensions": [
+                {"Name": "ClusterName", "Value": {"Ref": Output.CLUSTER_NAME}},
+                {
+                    "Name": "ServiceName",
+                    "Value": {"Fn::GetAtt": [f"{stage.logical_id}Service", "Name"]},
+                },
+            ],
+        }
+
+
+def test_without_container_insights_only_the_steps_follow_a_queue(
+    render_changed: RenderChanged, settings: Settings, environment: str
+) -> None:
+    services = render_changed(
+        environment, StackPath.SERVICES, lambda data: data.update(container_insights="disabled")
+    )
+    for stage in settings.stages:
+        assert policies(services, stage) == {"CpuPolicy", "BacklogPolicy", "IdlePolicy"}
+
+
+def test_the_first_message_starts_the_first_task(services: Rendered, settings: Settings) -> None:
+    for stage in settings.stages:
         alarm = services.properties(f"{stage.logical_id}BacklogAlarm")
+        assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
         assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (
             "GreaterThanOrEqualToThreshold",
             1,
@@ -131,16 +191,54 @@ def test_the_first_message_starts_the_first_task(services: Rendered, settings: S
         assert "MetricIntervalUpperBound" not in steps[-1]
 
 
-def test_ten_minutes_without_a_message_lead_back_to_the_least(
+def test_ten_minutes_without_a_message_waiting_or_in_hand_are_idle(
     services: Rendered, settings: Settings
 ) -> None:
-    for stage in queued(settings):
+    for stage in settings.stages:
         alarm = services.properties(f"{stage.logical_id}IdleAlarm")
-        assert alarm["Period"] * alarm["EvaluationPeriods"] == 600
+        *queried, unfinished = alarm["Metrics"]
+        assert unfinished["Expression"] == " + ".join(one["Id"] for one in queried)
+        assert [one["MetricStat"]["Metric"]["MetricName"] for one in queried] == [
+            "ApproximateNumberOfMessagesVisible",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        (period,) = {one["MetricStat"]["Period"] for one in queried}
+        assert period * alarm["EvaluationPeriods"] == 600
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (
+            "LessThanOrEqualToThreshold",
+            0,
+        )
         assert alarm["TreatMissingData"] == "breaching"
+        # CloudFormation takes either one metric or several.
+        assert not {"MetricName", "Namespace", "Period", "Statistic", "Dimensions"} & set(alarm)
+
+
+def test_idle_services_go_back_to_their_least(services: Rendered, settings: Settings) -> None:
+    for stage in settings.stages:
+        alarm = services.properties(f"{stage.logical_id}IdleAlarm")
+        assert alarm["AlarmActions"] == [{"Ref": f"{stage.logical_id}IdlePolicy"}]
         configuration = services.properties(f"{stage.logical_id}IdlePolicy")[
             "StepScalingPolicyConfiguration"
         ]
         assert configuration["AdjustmentType"] == "ExactCapacity"
         (step,) = configuration["StepAdjustments"]
         assert step["ScalingAdjustment"] == stage.scaling.min_tasks
+        assert step["MetricIntervalUpperBound"] == 0
+
+
+@pytest.mark.parametrize("dispatch", list(Dispatch))
+def test_switching_dispatch_adds_or_removes_one_policy_and_nothing_else(
+    render_changed: RenderChanged, services: Rendered, dispatch: Dispatch
+) -> None:
+    def switch(data: dict[str, Any]) -> None:
+        data["stage_settings"]["risk-calculation"]["dispatch"] = dispatch.value
+
+    switched = render_changed(services.environment, StackPath.SERVICES, switch).template
+    own = "RiskCalculationBacklogPerTaskPolicy"
+    assert (own in switched["Resources"]) is (dispatch is Dispatch.QUEUE)
+    before, after = (
+        {name: one for name, one in template["Resources"].items() if name != own}
+        for template in (services.template, switched)
+    )
+    assert before == after
+    assert services.outputs == switched["Outputs"]

@@ -9,7 +9,7 @@ from fargate_batch.names import Output, StackPath, StageOutput
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-    from tests.templates.conftest import Render, Rendered
+    from tests.templates.conftest import Render, RenderChanged, Rendered
 
 
 @pytest.fixture
@@ -96,25 +96,104 @@ def test_a_message_that_waits_too_long_raises_an_alarm(
         assert age["Threshold"] == settings.alarms.queue_age_minutes * 60
 
 
-def test_every_alarm_writes_to_the_topic_and_stays_quiet_without_data(
+def test_a_run_that_is_open_for_longer_than_expected_raises_an_alarm(
+    observability: Rendered, settings: Settings
+) -> None:
+    overdue = alarm(observability, "overdue-runs")
+    assert (overdue["Namespace"], overdue["MetricName"]) == (settings.project, "OverdueRuns")
+    assert overdue["Dimensions"] == [{"Name": "Environment", "Value": {"Ref": "EnvironmentSuffix"}}]
+    assert (overdue["Statistic"], overdue["Threshold"]) == ("Maximum", 0)
+    # Reconcile writes the metric once in this time.
+    assert overdue["Period"] == settings.reconcile.every_minutes * 60
+
+
+def test_many_rejected_inputs_raise_an_alarm(observability: Rendered, settings: Settings) -> None:
+    rejects = alarm(observability, "rejects")
+    assert (rejects["MetricName"], rejects["Statistic"]) == ("RunsRejected", "Sum")
+    assert rejects["ComparisonOperator"] == "GreaterThanThreshold"
+    assert rejects["Threshold"] == settings.alarms.rejects
+    assert rejects["Period"] == settings.alarms.reject_minutes * 60
+
+
+def test_silence_of_reconcile_raises_an_alarm(observability: Rendered, settings: Settings) -> None:
+    silent = alarm(observability, "reconcile")
+    assert (silent["MetricName"], silent["Statistic"]) == ("OverdueRuns", "SampleCount")
+    assert (silent["ComparisonOperator"], silent["Threshold"]) == ("LessThanThreshold", 1)
+    # Its own times and the alarm's are not the same, so one empty period means nothing.
+    assert silent["EvaluationPeriods"] > 1
+    assert silent["Period"] == settings.reconcile.every_minutes * 60
+    assert silent["TreatMissingData"] == "breaching"
+
+
+def test_every_alarm_writes_to_the_topic_and_looks_back_a_day_at_most(
     observability: Rendered,
 ) -> None:
     for one in observability.of_type("AWS::CloudWatch::Alarm").values():
         assert one["AlarmActions"] == [{"Ref": Output.ALARM_TOPIC_ARN}]
-        assert one["TreatMissingData"] == "notBreaching"
+        assert one["Period"] * one["EvaluationPeriods"] <= 86400
         # A single metric: metric math costs more and a label would turn an alarm into it.
         assert "Metrics" not in one
 
 
-def test_dashboard_shows_every_stage_and_the_failures(
-    observability: Rendered, settings: Settings
-) -> None:
+def test_every_other_alarm_stays_quiet_without_data(observability: Rendered) -> None:
+    for name, one in observability.of_type("AWS::CloudWatch::Alarm").items():
+        if not name.startswith("ReconcileAlarm"):
+            assert one["TreatMissingData"] == "notBreaching"
+
+
+def widgets(observability: Rendered) -> dict[str, Any]:
     (dashboard,) = observability.of_type("AWS::CloudWatch::Dashboard").values()
     body = json.loads(joined(dashboard["DashboardBody"]))
-    titles = [widget["properties"]["title"] for widget in body["widgets"]]
-    assert "Failed tasks" in titles
+    return {widget["properties"]["title"]: widget["properties"] for widget in body["widgets"]}
+
+
+def test_dashboard_shows_every_stage(observability: Rendered, settings: Settings) -> None:
     for stage in settings.stages:
-        assert sum(title.startswith(f"{stage.name}: ") for title in titles) == 4
+        titles = [title for title in widgets(observability) if title.startswith(f"{stage.name}: ")]
+        assert len(titles) == 4
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"RunsReported", "RunsRejected", "RunsDeadLettered"},
+        {"RowsIn"},
+        {"OverdueRuns", "OldestOpenRunSeconds"},
+        {"CostUsd", "RunsReported"},
+        {"ApproximateNumberOfMessagesVisible"},
+        {"RunningTaskCount", "TaskCount"},
+        {"TriggeredRules"},
+    ],
+    ids=lambda metrics: "-".join(sorted(metrics)),
+)
+def test_dashboard_shows(observability: Rendered, metrics: set[str]) -> None:
+    shown = [
+        {line[1] for line in widget["metrics"] if len(line) > 1}
+        for widget in widgets(observability).values()
+        if "metrics" in widget
+    ]
+    assert metrics in shown
+
+
+def test_cost_of_a_run_is_the_tasks_cost_by_the_reports(observability: Rendered) -> None:
+    (cost,) = [title for title in widgets(observability) if title.startswith("Cost")]
+    expressions = [
+        line[0]["expression"]
+        for line in widgets(observability)[cost]["metrics"]
+        if isinstance(line[0], dict)
+    ]
+    assert expressions == ["cost / runs"]
+
+
+def test_without_container_insights_there_are_no_task_counts_to_show(
+    render_changed: RenderChanged, environment: str
+) -> None:
+    changed = render_changed(
+        environment,
+        StackPath.OBSERVABILITY,
+        lambda data: data.update(container_insights="disabled"),
+    )
+    assert "ECS/ContainerInsights" not in changed.body
 
 
 def test_nothing_of_cdk_is_left_in_the_template(observability: Rendered) -> None:
