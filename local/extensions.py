@@ -34,6 +34,7 @@ from local.ecs import (
     protection,
     requests,
     scheduler,
+    slots,
     state_changes,
     stopping,
 )
@@ -83,6 +84,7 @@ _MODULES: Final = (
     scaler,
     scaling,
     scheduler,
+    slots,
     stacks,
     state_changes,
     stopping,
@@ -130,6 +132,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     # Reasons come before the event that tells them, and stopping uses the marks that tell.
     exits.install()
     state_changes.install()
+    slots.install()
     stopping.install()
     agent.install()
     protection.install()

@@ -134,6 +134,9 @@ def _health_check(check: dict[str, Any]) -> dict[str, Any]:
 
 def _telling_pull_errors(run: Any) -> Any:
     def run_container(client: Any, cdef: Any, arguments: Any, **options: Any) -> Any:
+        if client.images.runs_as_process(cdef["image"]):
+            # An engine is watched for a moment whether it can run the platform at all.
+            arguments.pop("platform", None)
         try:
             return run(client, cdef, arguments, **options)
         except CannotPullError as error:

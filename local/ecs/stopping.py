@@ -53,6 +53,9 @@ SCHEDULER_REASONS: Final = frozenset(
 )
 """What the service scheduler says when it stops a task."""
 
+STOP_CODE: Final = "_stopCode"
+"""With this member of its request a caller within this package says why it stops a task."""
+
 _log = logging.getLogger("local.ecs.stopping")
 
 
@@ -65,10 +68,12 @@ def install() -> None:
         task = _RESOLVE_TASK.get()(data.get("task", ""), cluster) if cluster else None
         if task and task.get("_stopping"):
             return reply({"task": _SANITIZE.get()(task)})
-        if not task or task["lastStatus"] != "RUNNING" or not task.get("_docker_ids"):
-            answer: Response = immediately(data)
-            return answer
-        return _stop_in_background(task, data)
+        if task and task["lastStatus"] == "RUNNING" and task.get("_docker_ids"):
+            return _stop_in_background(task, data)
+        if task and task["lastStatus"] != "STOPPED":
+            return _stop_before_it_runs(task, data)
+        answer: Response = immediately(data)
+        return answer
 
     _STOP_TASK.set(stop_task)
     _ACTIONS.get()["StopTask"] = stop_task
@@ -84,19 +89,34 @@ def _counting_stopping_tasks(is_active: Any) -> Any:
     return active
 
 
+def _why(data: dict[str, Any]) -> tuple[str, str]:
+    """The reason and the stop code of a StopTask."""
+    reason = data.get("reason") or "Task stopped by user"
+    code = data.get(STOP_CODE) or (
+        "ServiceSchedulerInitiated" if reason in SCHEDULER_REASONS else "UserInitiated"
+    )
+    return reason, code
+
+
+def _stop_before_it_runs(task: dict[str, Any], data: dict[str, Any]) -> Response:
+    """Its containers never ran, so they have no exit codes."""
+    _MARK_STOPPED.get()(task["taskArn"], task, *_why(data))
+    _CLEAN_UP.get()(task, _GET_CLIENT.get()())
+    return reply({"task": _SANITIZE.get()(task)})
+
+
 def _stop_in_background(task: dict[str, Any], data: dict[str, Any]) -> Response:
     from ministack.core.concurrency import resource_lock, spawn_background
     from ministack.core.responses import now_iso
 
-    by_scheduler = data.get("reason") in SCHEDULER_REASONS
-    reason = data.get("reason") or "Task stopped by user"
+    reason, code = _why(data)
     with resource_lock("ecs-task", task["taskArn"]):
         task["_stopping"] = True
         task["desiredStatus"] = "STOPPED"
         task["lastStatus"] = "DEACTIVATING"
         task["stoppingAt"] = now_iso()
         task["stoppedReason"] = reason
-        task["stopCode"] = "ServiceSchedulerInitiated" if by_scheduler else "UserInitiated"
+        task["stopCode"] = code
     emit(task)
     spawn_background(_stop_containers, task, thread_name="local-ecs-stop")
     return reply({"task": _SANITIZE.get()(task)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -211,7 +212,8 @@ class Containers:
 
     def _run_as_process(self, image: images.Image, arguments: dict[str, Any]) -> ProcessContainer:
         root = images.unpack(image, self._directory.images)
-        directory = self._directory.tasks / arguments["name"]
+        # MiniStack's name holds a part of the task's id only, which two tasks may have in common.
+        directory = self._directory.tasks / f"{arguments['name']}-{secrets.token_hex(4)}"
         directory.mkdir(parents=True)
         command = commands.build(image, root, directory, arguments)
         container = ProcessContainer(command, directory, arguments)
