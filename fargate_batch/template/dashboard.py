@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration, Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
+from batchkit.metrics import Metric
 
 from fargate_batch.names import RECONCILE, StageOutput
 from fargate_batch.template.metrics import OLDEST, WAITING
@@ -41,7 +42,7 @@ class Widgets:
 
     def _runs(self) -> list[cloudwatch.IWidget]:
         own = self.metrics.own
-        ended = ("RunsReported", "RunsRejected", "RunsDeadLettered")
+        ended = (Metric.RUNS_REPORTED, Metric.RUNS_REJECTED, Metric.RUNS_DEAD_LETTERED)
         return [
             cloudwatch.GraphWidget(
                 title="Runs that ended, an hour",
@@ -49,25 +50,25 @@ class Widgets:
                 width=QUARTER,
             ),
             cloudwatch.GraphWidget(
-                title="Rows read, an hour", left=[own("RowsIn", minutes=HOUR)], width=QUARTER
+                title="Rows read, an hour", left=[own(Metric.ROWS_IN, minutes=HOUR)], width=QUARTER
             ),
             cloudwatch.GraphWidget(
                 title="Open runs: overdue, and seconds of the oldest",
-                left=[own("OverdueRuns", minutes=5, statistic="Maximum")],
-                right=[own("OldestOpenRunSeconds", minutes=5, statistic="Maximum")],
+                left=[own(Metric.OVERDUE_RUNS, minutes=5, statistic="Maximum")],
+                right=[own(Metric.OLDEST_OPEN_RUN_SECONDS, minutes=5, statistic="Maximum")],
                 width=QUARTER,
             ),
             cloudwatch.GraphWidget(
                 title="Cost of tasks, and of a run, USD an hour",
-                left=[own("CostUsd", minutes=HOUR)],
+                left=[own(Metric.COST_USD, minutes=HOUR)],
                 right=[
                     cloudwatch.MathExpression(
                         expression="cost / runs",
                         label="Cost a run",
                         period=Duration.minutes(HOUR),
                         using_metrics={
-                            "cost": own("CostUsd", minutes=HOUR),
-                            "runs": own("RunsReported", minutes=HOUR),
+                            "cost": own(Metric.COST_USD, minutes=HOUR),
+                            "runs": own(Metric.RUNS_REPORTED, minutes=HOUR),
                         },
                     )
                 ],
@@ -147,7 +148,7 @@ class Widgets:
                 ],
                 right=[
                     self.metrics.own(
-                        "TaskSeconds", minutes=5, statistic="Average", stage=stage.name
+                        Metric.TASK_SECONDS, minutes=5, statistic="Average", stage=stage.name
                     )
                 ],
                 width=QUARTER,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from batchkit.metrics import NAMESPACE, Metric
 
 from fargate_batch.names import Output, StageOutput
 
@@ -21,20 +22,19 @@ OLDEST: Final = "ApproximateAgeOfOldestMessage"
 class Metrics:
     """Makes the metrics of one environment."""
 
-    project: str
     environment: str
     """The suffix."""
     wired: Callable[[str], str]
     """Takes another stack's output as a parameter."""
 
     def own(
-        self, name: str, *, minutes: int, statistic: str = "Sum", stage: str | None = None
+        self, metric: Metric, *, minutes: int, statistic: str = "Sum", stage: str | None = None
     ) -> cloudwatch.Metric:
         """A metric that the tasks write into their logs, for the environment or one stage."""
         dimensions = {"Environment": self.environment}
         return cloudwatch.Metric(
-            namespace=self.project,
-            metric_name=name,
+            namespace=NAMESPACE,
+            metric_name=metric.value,
             dimensions_map=dimensions if stage is None else {**dimensions, "Stage": stage},
             statistic=statistic,
             period=Duration.minutes(minutes),

@@ -26,13 +26,8 @@ if TYPE_CHECKING:
 CPU: Final = 256
 MEMORY_MIB: Final = 512
 
-# It reads all records, and marks the claims whose work it puts on a queue.
-LEDGER_ACTIONS: Final = [
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Scan",
-    "dynamodb:UpdateItem",
-]
+# It reads records and claims, and marks the claims whose work it puts on a queue.
+LEDGER_ACTIONS: Final = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
 
 
 def reconcile_task(template: Template, environment: Settings) -> Task:
@@ -97,7 +92,7 @@ def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement
         if prefixes:
             listings.append(
                 allow(
-                    ["s3:ListBucket", "s3:ListBucketVersions"],
+                    ["s3:ListBucketVersions"],
                     [arn],
                     condition={"StringLike": {"s3:prefix": prefixes}},
                 )

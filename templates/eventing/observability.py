@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from batchkit.metrics import Metric
 from sceptre_cdk_handler import SceptreCdkStack
 
 from fargate_batch import settings
@@ -57,7 +58,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         environment = settings.load(sceptre_user_data)
         self._names = GivenNames(environment.project)
         suffix = CfnParameter(self, SUFFIX_PARAMETER, allowed_pattern=SUFFIX_PATTERN)
-        self._metrics = Metrics(environment.project, suffix.value_as_string, self._wired)
+        self._metrics = Metrics(suffix.value_as_string, self._wired)
         self._topic = sns.Topic.from_topic_arn(self, "Topic", self._wired(Output.ALARM_TOPIC_ARN))
         failures = self._notice_failed_tasks(environment)
         self._alarm_on_failures(environment, failures)
@@ -176,7 +177,9 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             "OverdueRunsAlarm",
             "overdue-runs",
             self._metrics.own(
-                "OverdueRuns", minutes=environment.reconcile.every_minutes, statistic="Maximum"
+                Metric.OVERDUE_RUNS,
+                minutes=environment.reconcile.every_minutes,
+                statistic="Maximum",
             ),
             threshold=0,
             description=(
@@ -187,7 +190,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         self._alarm(
             "RejectsAlarm",
             "rejects",
-            self._metrics.own("RunsRejected", minutes=limits.reject_minutes),
+            self._metrics.own(Metric.RUNS_REJECTED, minutes=limits.reject_minutes),
             threshold=limits.rejects,
             description=(
                 f"More than {limits.rejects} inputs were rejected in {limits.reject_minutes} "
@@ -204,7 +207,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         self._alarm(
             "ReconcileAlarm",
             RECONCILE,
-            self._metrics.own("OverdueRuns", minutes=every, statistic="SampleCount"),
+            self._metrics.own(Metric.OVERDUE_RUNS, minutes=every, statistic="SampleCount"),
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             evaluation_periods=RECONCILES_MISSED,

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchkit.metrics import NAMESPACE, Metric
 
 from fargate_batch.names import Output, StackPath, StageOutput
 
@@ -100,7 +101,7 @@ def test_a_run_that_is_open_for_longer_than_expected_raises_an_alarm(
     observability: Rendered, settings: Settings
 ) -> None:
     overdue = alarm(observability, "overdue-runs")
-    assert (overdue["Namespace"], overdue["MetricName"]) == (settings.project, "OverdueRuns")
+    assert (overdue["Namespace"], overdue["MetricName"]) == (NAMESPACE, Metric.OVERDUE_RUNS)
     assert overdue["Dimensions"] == [{"Name": "Environment", "Value": {"Ref": "EnvironmentSuffix"}}]
     assert (overdue["Statistic"], overdue["Threshold"]) == ("Maximum", 0)
     # Reconcile writes the metric once in this time.
