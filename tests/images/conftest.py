@@ -19,7 +19,7 @@ from batchkit.events import S3Event
 from batchkit.ledger import Ledger
 from batchkit.runs import RunKeys, run_id
 from batchkit.stage import Context, load_handler
-from batchkit.storage import Storage
+from batchkit.stage import context as stage_context
 from batchkit.task import Busy, Worked, perform
 
 from local.testing import LocalAws, local_aws
@@ -119,15 +119,7 @@ class Place:
         }
 
     def context(self, stage: str) -> Context:
-        task = environment.read(self.variables(stage))
-        s3, dynamodb = self.session.client("s3"), self.session.client("dynamodb")
-        return Context(
-            task=task,
-            session=self.session,
-            storage=Storage(s3, task.output_bucket),
-            ledger=Ledger(dynamodb, task.ledger_table),
-            claims=Claims(dynamodb, task.ledger_table),
-        )
+        return stage_context(environment.read(self.variables(stage)), self.session)
 
     def upload(self, key: str, body: bytes) -> S3Event:
         """Put an object into the input bucket and return its event."""

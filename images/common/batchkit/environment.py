@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchkit.errors import BadEnvironmentError
 from batchkit.variables import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_STAGE_NEEDS: Final = (
+    Variable.STAGE,
+    Variable.ENVIRONMENT,
+    Variable.INPUT_BUCKET,
+    Variable.OUTPUT_BUCKET,
+    Variable.LEDGER_TABLE,
+    Variable.DEAD_LETTER_QUEUE_URL,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,7 @@ class TaskEnvironment:
     ledger_table: str
     queue_url: str | None
     """None when the task works single events only."""
+    dead_letter_queue_url: str
     options: Mapping[str, str]
     """The whole environment, for the stage's own options."""
 
@@ -34,22 +45,7 @@ def read(variables: Mapping[str, str]) -> TaskEnvironment:
     Raises:
         BadEnvironmentError: names every variable that is missing.
     """
-    required = (
-        Variable.STAGE,
-        Variable.ENVIRONMENT,
-        Variable.INPUT_BUCKET,
-        Variable.OUTPUT_BUCKET,
-        Variable.LEDGER_TABLE,
-    )
-    missing: list[str] = [name for name in required if not variables.get(name)]
-    # Fargate sets AWS_REGION, which boto3 does not look at; it reads AWS_DEFAULT_REGION.
-    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
-    if not region:
-        missing.append("AWS_REGION")
-    if missing or region is None:
-        raise BadEnvironmentError(
-            f"Environment variables not set: {', '.join(missing)}. The task definition gives them."
-        )
+    region = check(variables, *_STAGE_NEEDS)
     return TaskEnvironment(
         stage=variables[Variable.STAGE],
         environment=variables[Variable.ENVIRONMENT],
@@ -58,14 +54,33 @@ def read(variables: Mapping[str, str]) -> TaskEnvironment:
         output_bucket=variables[Variable.OUTPUT_BUCKET],
         ledger_table=variables[Variable.LEDGER_TABLE],
         queue_url=variables.get(Variable.QUEUE_URL) or None,
+        dead_letter_queue_url=variables[Variable.DEAD_LETTER_QUEUE_URL],
         options=variables,
     )
+
+
+def check(variables: Mapping[str, str], *needed: Variable) -> str:
+    """Return the region, where all that is needed is set.
+
+    Raises:
+        BadEnvironmentError: names every variable that is missing.
+    """
+    missing: list[str] = [name for name in needed if not variables.get(name)]
+    # Fargate sets AWS_REGION, which boto3 does not look at; it reads AWS_DEFAULT_REGION.
+    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
+    if not region:
+        missing.append("AWS_REGION")
+    if missing or region is None:
+        raise BadEnvironmentError(
+            f"Environment variables not set: {', '.join(missing)}. The task definition gives them."
+        )
+    return region
 
 
 def number(
     options: Mapping[str, str], name: str, *, default: float, low: float, high: float
 ) -> float:
-    """Read one of a stage's own options as a number.
+    """Read a variable as a number.
 
     Raises:
         BadEnvironmentError: it is no number or outside [low, high].

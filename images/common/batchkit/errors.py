@@ -38,6 +38,10 @@ class NotDeadError(Exception):
     """A run that is not dead-lettered cannot be redriven; the message names its state."""
 
 
+class UnknownStageError(Exception):
+    """The catalogue has no such stage (any more), so its work has no queue."""
+
+
 class ObjectConflictError(Exception):
     """An object that is written once exists already with other bytes."""
 

@@ -9,42 +9,25 @@ as it left it.
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from batchkit.errors import UnknownRunError
-from batchkit.items import condition_failed, packed, timestamp, unpacked
+from batchkit.conditional import Written, assigned
+from batchkit.items import condition_failed, packed, timestamp
+from batchkit.records import Records, record_key
 from batchkit.runs import RunKeys
+from batchkit.states import FINAL_STATES, TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from mypy_boto3_dynamodb import DynamoDBClient
+    from collections.abc import Callable, Mapping
 
     from batchkit.events import S3Event
 
+__all__ = ["FINAL_STATES", "TERMINAL_STATES", "Ledger", "RunState", "record_key"]
 
-class RunState(StrEnum):
-    """Where a run stands."""
-
-    INGESTING = "ingesting"
-    CALCULATING = "calculating"
-    REPORTING = "reporting"
-    REPORTED = "reported"
-    REJECTED = "rejected"
-    DEAD_LETTERED = "dead-lettered"
-
-
-FINAL_STATES: Final = frozenset({RunState.REPORTED, RunState.REJECTED})
-"""A run in one of these stays in it, and no stage has anything left to do for it."""
-TERMINAL_STATES: Final = FINAL_STATES | {RunState.DEAD_LETTERED}
-"""A run in one of these moves no more unless an operator acts. The stages go on with what is left
-of a dead-lettered run, for it may be redriven."""
 _ORDER: Final = (
     RunState.INGESTING,
     RunState.CALCULATING,
@@ -53,13 +36,20 @@ _ORDER: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """The runs of one table."""
+_ENDED: Final = {":reported": RunState.REPORTED.value, ":rejected": RunState.REJECTED.value}
+_OPEN: Final = "#state <> :reported AND #state <> :rejected"
 
-    client: DynamoDBClient
-    table: str
-    clock: Callable[[], float] = field(default=time.time)
+
+def _nobody(_state: RunState, _values: Mapping[str, Any]) -> None:
+    """Hear of a run's moves and do nothing about it."""
+
+
+@dataclass(frozen=True)
+class Ledger(Records):
+    """The runs of one table, and what may become of them."""
+
+    moved: Callable[[RunState, Mapping[str, Any]], None] = _nobody
+    """Is told of every move to another state, and what was recorded with it, once at most."""
 
     def begin(self, run_id: str, event: S3Event) -> dict[str, Any]:
         """Record that a run exists, unless it does already; return its record."""
@@ -88,37 +78,13 @@ class Ledger:
             return self.get(run_id)
         return record
 
-    def get(self, run_id: str) -> dict[str, Any]:
-        """Return a run's record.
-
-        Raises:
-            UnknownRunError: there is no such run.
-        """
-        answer = self.client.get_item(
-            TableName=self.table, Key=packed({"id": record_key(run_id)}), ConsistentRead=True
-        )
-        if "Item" not in answer:
-            raise UnknownRunError(f"The ledger {self.table} has no run '{run_id}'.")
-        return unpacked(answer["Item"])
-
-    def all(self) -> Iterator[dict[str, Any]]:
-        """Yield the record of every run, in no order."""
-        pages = self.client.get_paginator("scan").paginate(
-            TableName=self.table,
-            FilterExpression="begins_with(id, :prefix)",
-            ExpressionAttributeValues=packed({":prefix": record_key("")}),
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield unpacked(item)
-
     def keep_first(self, run_id: str, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
         """Record `value` under `name` unless an earlier attempt has; return what is recorded.
 
         Raises:
             UnknownRunError: there is no such run.
         """
-        record = self._update(
+        record = self.change(
             run_id,
             "SET #value = if_not_exists(#value, :value)",
             {"#value": name},
@@ -132,6 +98,8 @@ class Ledger:
     def advance(self, run_id: str, state: RunState, **values: Any) -> bool:
         """Move a run forward to `state` and set `values`; return False when it is past that.
 
+        A dead-lettered run does not move until it is redriven.
+
         Raises:
             UnknownRunError: there is no such run.
         """
@@ -141,18 +109,73 @@ class Ledger:
         }
         return self._move(run_id, state, values, f"#state IN ({', '.join(before)})", before)
 
-    def reject(self, run_id: str, reason: str) -> bool:
-        """Close a run with a reason; return False when it has a report already.
+    def reject(self, run_id: str, reason: str, stage: str | None = None) -> bool:
+        """Close a run with a reason, the first one counts; return False when it has a report.
 
         Raises:
             UnknownRunError: there is no such run.
         """
-        return self._move(
+        values = {"reason": reason, "rejected_by": stage, "rejected_at": timestamp(self.clock())}
+        if self._move(run_id, RunState.REJECTED, values, _OPEN, _ENDED):
+            return True
+        return bool(self.get(run_id)["state"] == RunState.REJECTED)
+
+    def dead_letter(self, run_id: str, claim_id: str, reason: str) -> bool:
+        """Record that a piece of a run could not be worked; return False when the run has its end.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        written = self.change_if(
             run_id,
-            RunState.REJECTED,
-            {"reason": reason},
-            "#state <> :reported",
-            {":reported": RunState.REPORTED.value},
+            "SET state_before = if_not_exists(state_before, #state), #state = :dead, "
+            "reason = if_not_exists(reason, :reason), updated_at = :updated "
+            "ADD dead_claims :claims",
+            {"#state": "state"},
+            {":dead": RunState.DEAD_LETTERED.value, ":reason": reason, ":claims": {claim_id}},
+            _OPEN,
+            _ENDED,
+        )
+        if written.done:
+            self._tell(written, RunState.DEAD_LETTERED, {"reason": reason})
+        return written.done
+
+    def redriven(self, run_id: str, dead_claims: set[str]) -> bool:
+        """Take a dead-lettered run back to where it was; return False when it is not one.
+
+        Args:
+            run_id: the run.
+            dead_claims: what it is dead-lettered for, as it was read; if that has changed since,
+                it stays. They stay recorded until `put_back`, so that a redrive that breaks off can
+                be repeated.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        return self.change_if(
+            run_id,
+            "SET #state = state_before, updated_at = :updated REMOVE state_before, reason",
+            {"#state": "state"},
+            {},
+            "#state = :dead AND dead_claims = :claims",
+            {":dead": RunState.DEAD_LETTERED.value, ":claims": dead_claims},
+        ).done
+
+    def put_back(self, run_id: str, claim_ids: set[str]) -> None:
+        """Record that these claims of a run are on their queues again.
+
+        Unless it is dead-lettered anew: one of them may be what it is dead-lettered for.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        self.change_if(
+            run_id,
+            "SET updated_at = :updated DELETE dead_claims :claims",
+            {"#state": "state"},
+            {":claims": claim_ids},
+            "#state <> :dead",
+            {":dead": RunState.DEAD_LETTERED.value},
         )
 
     def start_stage(self, run_id: str, stage: str) -> None:
@@ -162,13 +185,13 @@ class Ledger:
             UnknownRunError: there is no such run.
         """
         # A map inside a map cannot be made and filled by one expression, hence two writes.
-        self._update(
+        self.change(
             run_id,
             "SET stages.#stage = if_not_exists(stages.#stage, :empty)",
             {"#stage": stage},
             {":empty": {}},
         )
-        self._update(
+        self.change(
             run_id,
             "SET stages.#stage.started_at = if_not_exists(stages.#stage.started_at, :stamp)",
             {"#stage": stage},
@@ -178,19 +201,29 @@ class Ledger:
     def finish_stage(self, run_id: str, stage: str) -> dict[str, Any]:
         """Record when a stage ended, the last of several tasks counts; return its timing.
 
+        A run that has its end keeps the timings that it ended with.
+
         Raises:
             UnknownRunError: there is no such run.
         """
         now = self.clock()
-        started = self.get(run_id).get("stages", {}).get(stage, {}).get("started_at")
+        kept = self.get(run_id).get("stages", {}).get(stage, {})
+        started = kept.get("started_at")
         began = datetime.fromisoformat(started).timestamp() if started else now
         timing = {
             "started_at": timestamp(began),
             "finished_at": timestamp(now),
             "seconds": round(max(0.0, now - began), 3),
         }
-        self._update(run_id, "SET stages.#stage = :timing", {"#stage": stage}, {":timing": timing})
-        return timing
+        written = self.change_if(
+            run_id,
+            "SET stages.#stage = :timing, updated_at = :updated",
+            {"#stage": stage, "#state": "state"},
+            {":timing": timing},
+            _OPEN,
+            _ENDED,
+        )
+        return timing if written.done else dict(written.item["stages"].get(stage, timing))
 
     def shard_done(self, run_id: str, shard: str) -> tuple[int, int]:
         """Record that a shard is done, once or again; return how many are, of how many.
@@ -198,7 +231,7 @@ class Ledger:
         Raises:
             UnknownRunError: there is no such run.
         """
-        record = self._update(run_id, "ADD shards_done :shard", {}, {":shard": {shard}})
+        record = self.change(run_id, "ADD shards_done :shard", {}, {":shard": {shard}})
         return len(record["shards_done"]), int(record["shards"])
 
     def _move(
@@ -209,56 +242,19 @@ class Ledger:
         condition: str,
         condition_values: Mapping[str, Any],
     ) -> bool:
-        names = {f"#v{index}": name for index, name in enumerate(values)}
-        settings = "".join(f", {name} = :{name[1:]}" for name in names)
-        filled = {f":v{index}": value for index, value in enumerate(values.values())}
-        try:
-            self._update(
-                run_id,
-                f"SET #state = :state{settings}",
-                {"#state": "state", **names},
-                {":state": state.value, **filled, **condition_values},
-                condition,
-            )
-        except UnknownRunError:
-            self.get(run_id)  # raises when it is true; else the condition was what failed
-            return False
-        return True
-
-    def _update(
-        self,
-        run_id: str,
-        expression: str,
-        names: Mapping[str, str],
-        values: Mapping[str, Any],
-        condition: str | None = None,
-    ) -> dict[str, Any]:
-        verb, rest = expression.split(" ", 1)
-        stamped = (
-            f"SET {rest}, updated_at = :updated"
-            if verb == "SET"
-            else f"{expression} SET updated_at = :updated"
+        settings, names, filled = assigned({"state": state.value, **values})
+        written = self.change_if(
+            run_id,
+            f"SET {settings}, updated_at = :updated",
+            {**names, "#state": "state"},
+            filled,
+            condition,
+            condition_values,
         )
-        arguments: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
-        try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=packed({"id": record_key(run_id)}),
-                UpdateExpression=stamped,
-                ConditionExpression=" AND ".join(
-                    part for part in ("attribute_exists(id)", condition) if part
-                ),
-                ExpressionAttributeValues=packed({**values, ":updated": timestamp(self.clock())}),
-                ReturnValues="ALL_NEW",
-                **arguments,
-            )
-        except ClientError as error:
-            if condition_failed(error):
-                raise UnknownRunError(f"The ledger {self.table} has no run '{run_id}'.") from error
-            raise
-        return unpacked(answer["Attributes"])
+        if written.done:
+            self._tell(written, state, values)
+        return written.done
 
-
-def record_key(run_id: str) -> str:
-    """Return the key of a run's record."""
-    return f"run#{run_id}"
+    def _tell(self, written: Written, state: RunState, values: Mapping[str, Any]) -> None:
+        if written.item.get("state") != state.value:
+            self.moved(state, values)

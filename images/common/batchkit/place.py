@@ -7,10 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import boto3
+
+from batchkit import clients
+from batchkit.environment import check
 from batchkit.errors import BadEnvironmentError
 from batchkit.variables import Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -74,6 +80,31 @@ class Sent:
     stage: str
     key: str
     version_id: str | None
+
+
+def connect(variables: Mapping[str, str]) -> Place:
+    """Make the place that a task's environment variables name.
+
+    Raises:
+        BadEnvironmentError: one of them is missing or wrong.
+    """
+    region = check(
+        variables,
+        Variable.INPUT_BUCKET,
+        Variable.OUTPUT_BUCKET,
+        Variable.LEDGER_TABLE,
+        Variable.STAGES,
+    )
+    session = boto3.Session(region_name=region)
+    return Place(
+        s3=clients.s3(session),
+        sqs=clients.sqs(session),
+        dynamodb=clients.dynamodb(session),
+        input_bucket=variables[Variable.INPUT_BUCKET],
+        output_bucket=variables[Variable.OUTPUT_BUCKET],
+        table=variables[Variable.LEDGER_TABLE],
+        routes=read_routes(variables[Variable.STAGES]),
+    )
 
 
 def send(place: Place, route: Route, event: S3Event, run_id: str) -> Sent:

@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.config import Config
 
+from batchkit import clients
 from batchkit.claims import Claims
+from batchkit.dead_letters import DeadLetterQueue
+from batchkit.environment import number
 from batchkit.errors import BadEnvironmentError
 from batchkit.ledger import Ledger
+from batchkit.metrics import Metrics
 from batchkit.runs import run_id, run_of_key
 from batchkit.storage import Storage
+from batchkit.variables import Variable
 
 if TYPE_CHECKING:
     from batchkit.environment import TaskEnvironment
@@ -30,6 +34,8 @@ class Context:
     storage: Storage
     ledger: Ledger
     claims: Claims
+    dead_letters: DeadLetterQueue
+    metrics: Metrics
     run_id: str = ""
     """The run of the event in hand."""
 
@@ -45,15 +51,26 @@ Handler = Callable[["S3Event", Context], None]
 
 def connect(task: TaskEnvironment) -> Context:
     """Make the context of this task; credentials and endpoints come the way boto3 finds them."""
-    session = boto3.Session(region_name=task.region)
-    config = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=5)
-    dynamodb = session.client("dynamodb", config=config)
+    return context(task, boto3.Session(region_name=task.region))
+
+
+def context(task: TaskEnvironment, session: boto3.Session) -> Context:
+    """Make the context of a task whose session there is already.
+
+    Raises:
+        BadEnvironmentError: the task's price is no number.
+    """
+    price = number(task.options, Variable.TASK_PRICE_PER_HOUR, default=0, low=0, high=1000)
+    metrics = Metrics(task.environment, task.stage, price)
+    dynamodb = clients.dynamodb(session)
     return Context(
         task=task,
         session=session,
-        storage=Storage(session.client("s3", config=config), task.output_bucket),
-        ledger=Ledger(dynamodb, task.ledger_table),
+        storage=Storage(clients.s3(session), task.output_bucket),
+        ledger=Ledger(dynamodb, task.ledger_table, moved=metrics.run_moved),
         claims=Claims(dynamodb, task.ledger_table),
+        dead_letters=DeadLetterQueue(clients.sqs(session), task.dead_letter_queue_url, task.stage),
+        metrics=metrics,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from batchkit.errors import ObjectConflictError, ObjectGoneError
 
@@ -27,7 +28,11 @@ _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 _CONFLICT: Final = frozenset({"ConditionalRequestConflict", "409"})
 _CONFLICT_WAITS: Final = (0.5, 1, 2, 4)
 """Seconds before each further attempt."""
+_log: Final = logging.getLogger(__name__)
+
 _CHUNK: Final = 1 << 20
+_READS: Final = 4
+"""How often an object is read whose bytes stop coming; botocore repeats no stream."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Storage:
         Raises:
             ObjectGoneError: there is no such object or version.
         """
+        for _ in range(_READS - 1):
+            try:
+                return self.open(bucket, key, version_id).read()
+            except (HTTPClientError, IncompleteReadError):
+                _log.warning("s3://%s/%s broke off; it is read again.", bucket, key, exc_info=True)
         return self.open(bucket, key, version_id).read()
 
     def read_output(self, key: str) -> bytes:
@@ -124,6 +134,8 @@ class Storage:
     def put_once(self, key: str, body: bytes, content_type: str) -> bool:
         """Write an object unless it exists; return whether this call wrote it.
 
+        False as well after a write whose answer was lost: the repetition finds its own bytes.
+
         Raises:
             ObjectConflictError: it exists with other bytes.
         """
@@ -158,14 +170,19 @@ class Storage:
             if code in _CONFLICT and waits:
                 time.sleep(waits[0])
                 return self._put_once(key, opened, content_type, waits[1:])
-            if code not in _EXISTS:
+            if not exists(error):
                 raise
             with opened() as body:
-                self._same_or_raise(error, key, stream_sha256(body))
+                self.same_or_raise(error, key, stream_sha256(body))
             return False
         return True
 
-    def _same_or_raise(self, error: ClientError, key: str, sha256: str) -> None:
+    def same_or_raise(self, error: ClientError, key: str, sha256: str) -> None:
+        """Accept an object that exists with these bytes.
+
+        Raises:
+            ObjectConflictError: it has other bytes.
+        """
         with self.open(self.output_bucket, key) as body:
             if stream_sha256(body) == sha256:
                 return
@@ -173,6 +190,11 @@ class Storage:
             f"s3://{self.output_bucket}/{key} exists already with other bytes, which an earlier "
             "attempt with other code or settings wrote. Upload the input again: that is a new run."
         ) from error
+
+
+def exists(error: ClientError) -> bool:
+    """Whether a write failed because the object exists."""
+    return error.response.get("Error", {}).get("Code") in _EXISTS
 
 
 def to_json(value: Any) -> bytes:

@@ -1,23 +1,50 @@
-"""One event, worked under a claim: at most one owner at a time, and never again once it is done."""
+"""One event, worked under a claim: at most one owner at a time, and never again once it is done.
+
+What becomes of an attempt that fails: its claim is given up, and the event comes back, for its
+message does, or ECS tells of the failed task. After the third, or when repeating would change
+nothing, the work becomes a dead letter:
+
+1. the run is marked `dead-lettered`, so that an operator sees it and can redrive it;
+2. the message is put on the dead-letter queue, with its reason;
+3. the claim is marked `dead`, so that nobody takes it again;
+4. the event's own message is deleted.
+
+All this happens under the claim. Whoever crashes between two steps leaves a claim whose lease ends
+and whose attempts are used up; whoever finds it does all the steps again. The first and the third
+change nothing the second time; the second may leave one more message of the same run, which goes
+with the others when the run is redriven. If no message returns, the run says `dead-lettered`, and a
+redrive takes its claims back in whatever state they are; a crash before the first step leaves an
+open run, which the next reconcile finds.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchkit import logs
-from batchkit.claims import Claim, Finished, Taken
-from batchkit.errors import LostClaimError, Rejected, UnknownRunError
+from batchkit.claims import MAX_ATTEMPTS, Buried, Claim, Finished, Spent, Taken
+from batchkit.errors import (
+    BadEventError,
+    LostClaimError,
+    ObjectGoneError,
+    Rejected,
+    UnknownRunError,
+)
 from batchkit.heartbeat import Heartbeat
-from batchkit.items import timestamp
 from batchkit.runs import RunKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from batchkit.events import S3Event
     from batchkit.stage import Context, Handler
+
+HOPELESS: Final = (BadEventError, UnknownRunError)
+"""After these a further attempt would end the same way."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,21 +66,24 @@ class CurrentWork:
     """What this process has in hand, so that a signal can give it back."""
 
     def __init__(self) -> None:
-        self._release: Callable[[str], None] | None = None
+        self._releases: list[Callable[[str], None]] = []
 
-    def hold(self, release: Callable[[str], None]) -> None:
-        """Remember how to give back what was just taken."""
-        self._release = release
-
-    def done(self) -> None:
-        """Forget it."""
-        self._release = None
+    @contextmanager
+    def holding(self, release: Callable[[str], None]) -> Iterator[None]:
+        """While entered, remember how to give back what was just taken."""
+        self._releases.append(release)
+        try:
+            yield
+        finally:
+            self._releases.remove(release)
 
     def give_back(self, reason: str) -> None:
-        """Give back what is in hand, if anything is."""
-        release, self._release = self._release, None
-        if release is not None:
-            release(reason)
+        """Give back what is in hand, the last taken first; what cannot be is left to time out."""
+        for release in reversed(self._releases):
+            try:
+                release(reason)
+            except Exception:  # noqa: BLE001 - the others must be given back all the same
+                _log.warning("Not given back; it comes back when its time ends.", exc_info=True)
 
 
 def perform(
@@ -74,79 +104,150 @@ def perform(
         beats: further things to keep alive meanwhile, e.g. the message's invisibility.
 
     Raises:
-        Exception: whatever the handler raised, save `Rejected`; the claim is given up.
+        Exception: whatever the handler raised, save `Rejected`; the claim is given up, or after the
+            last attempt the work is among the dead letters.
     """
     context = context.for_event(event)
     with logs.about(context.run_id):
         claim = context.claims.acquire(context.task.stage, event, context.run_id)
-        if isinstance(claim, Finished):
-            _log.info("Nothing to do: %s is done already.", event)
+        if isinstance(claim, Finished | Buried):
+            what = "done" if isinstance(claim, Finished) else "among the dead letters"
+            _log.info("Nothing to do: %s is %s already.", event, what)
             return Worked()
         if isinstance(claim, Taken):
             _log.info("Nothing to do now: %s is worked on by %s.", event, claim.owner)
             return Busy(claim.lease_until)
-        _log.info("Working on %s.", event, extra={"attempt": claim.attempt})
+        work = _Work(event, context, claim.claim if isinstance(claim, Spent) else claim)
         current = current or CurrentWork()
-        current.hold(lambda reason: context.claims.fail(claim, reason))
+        interval = context.claims.lease_seconds / 4
         try:
-            return _under_claim(claim, event, context, handler, beats)
-        finally:
-            current.done()
-
-
-def _under_claim(
-    claim: Claim,
-    event: S3Event,
-    context: Context,
-    handler: Handler,
-    beats: tuple[Callable[[], None], ...],
-) -> Worked:
-    interval = context.claims.lease_seconds / 4
-    try:
-        with Heartbeat(lambda: context.claims.renew(claim), *beats, interval_seconds=interval):
-            try:
-                handler(event, context)
-            except Rejected as rejected:
-                _reject(event, context, rejected.reason)
-        context.claims.complete(claim)
-    except LostClaimError as error:
-        # The new owner repeats the work and writes the same bytes under the same keys.
-        _log.warning("Left to another owner: %s", error)
+            with (
+                current.holding(work.release),
+                Heartbeat(work.renew, *beats, interval_seconds=interval),
+            ):
+                if isinstance(claim, Spent):
+                    work.bury(claim.reason)
+                else:
+                    work.attempt(handler)
+        except LostClaimError as error:
+            # The new owner repeats the work and writes the same bytes under the same keys.
+            _log.warning("Left to another owner: %s", error)
         return Worked()
-    except Exception as error:
-        _give_up(claim, context, f"{type(error).__name__}: {error}")
-        raise
-    _log.info("Done with %s.", event)
-    return Worked()
 
 
-def _give_up(claim: Claim, context: Context, reason: str) -> None:
-    try:
-        context.claims.fail(claim, reason)
-    except Exception:  # noqa: BLE001 - the handler's own error matters more
-        _log.warning("The claim could not be given up; its lease will end.", exc_info=True)
+@dataclass(frozen=True)
+class _Work:
+    """An event whose claim this process holds."""
 
+    event: S3Event
+    context: Context
+    claim: Claim
 
-def _reject(event: S3Event, context: Context, reason: str) -> None:
-    """Close the run: the reason goes to where its user looks and to where its operator looks."""
-    if event.bucket != context.task.output_bucket:
-        context.ledger.begin(context.run_id, event)
-    try:
-        moved = context.ledger.reject(context.run_id, reason)
-    except UnknownRunError:
-        _log.error("Rejected, and the ledger has no such run: %s", reason)
-        return
-    if not moved:
-        _log.warning("Not rejected, for it has its report already: %s", reason)
-        return
-    context.storage.put_json(
-        RunKeys(context.run_id).rejected,
-        {
-            "run_id": context.run_id,
-            "stage": context.task.stage,
-            "input": {"bucket": event.bucket, "key": event.key, "version_id": event.version_id},
-            "reason": reason,
-            "rejected_at": timestamp(),
-        },
-    )
-    _log.error("Rejected: %s", reason)
+    def release(self, reason: str) -> None:
+        self.context.claims.release(self.claim, reason)
+
+    def renew(self) -> None:
+        self.context.claims.renew(self.claim)
+
+    def attempt(self, handler: Handler) -> None:
+        """Let the handler do it, and record what came of it.
+
+        Raises:
+            LostClaimError: somebody else has taken it over.
+            Exception: whatever the handler raised, save `Rejected`.
+        """
+        _log.info("Working on %s.", self.event, extra={"attempt": self.claim.attempt})
+        began = time.monotonic()
+        try:
+            self._handle(handler)
+            self.context.claims.complete(self.claim)
+        except LostClaimError:
+            raise
+        except Exception as error:
+            self._give_up(error)
+            raise
+        finally:
+            self.context.metrics.worked(time.monotonic() - began)
+        _log.info("Done with %s.", self.event)
+
+    def bury(self, reason: str, *, foreign: bool = False) -> None:
+        """Put the work among the dead letters; the module says in which order and why.
+
+        Args:
+            reason: why it cannot be worked.
+            foreign: the object lies among a run's but is none of it, so the run need not suffer.
+
+        Raises:
+            LostClaimError: somebody else has taken it over.
+        """
+        context, claim, run = self.context, self.claim, self.context.run_id
+        if not foreign and not self._mark_run(reason):
+            # Nothing is lost by it, so nobody need be told to do anything.
+            _log.warning("Given up, though the run has its end already: %s", reason)
+        else:
+            context.dead_letters.put(
+                self.event.to_message(), reason, attempts=claim.attempt, run=run
+            )
+            _log.error("Dead-lettered after %d attempts: %s", claim.attempt, reason)
+        context.claims.bury(claim, reason)
+
+    def _mark_run(self, reason: str) -> bool:
+        """Mark the run as dead-lettered; return False when it has its end already."""
+        context, run = self.context, self.context.run_id
+        if self._is_input:
+            context.ledger.begin(run, self.event)
+        try:
+            return context.ledger.dead_letter(run, self.claim.id, reason)
+        except UnknownRunError:
+            return True  # An object that no run wrote: its message is all that tells of it.
+
+    def _handle(self, handler: Handler) -> None:
+        try:
+            handler(self.event, self.context)
+        except Rejected as rejected:
+            self._reject(rejected.reason)
+        except ObjectGoneError as error:
+            self._reject(f"{error} It was deleted before it was used. Upload the input again.")
+
+    def _give_up(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        try:
+            if self.claim.attempt < MAX_ATTEMPTS and not isinstance(error, HOPELESS):
+                self.context.claims.fail(self.claim, reason)
+            else:
+                self.renew()
+                foreign = isinstance(error, BadEventError) and not self._is_input
+                self.bury(reason, foreign=foreign)
+        except Exception:  # noqa: BLE001 - the handler's own error matters more
+            _log.warning("The claim could not be given up; its lease will end.", exc_info=True)
+
+    def _reject(self, reason: str) -> None:
+        """Close the run: the reason goes to where its user looks and to where its operator does."""
+        self.renew()  # A former owner's opinion does not count.
+        context, run = self.context, self.context.run_id
+        if self._is_input:
+            context.ledger.begin(run, self.event)
+        if not context.ledger.reject(run, reason, context.task.stage):
+            _log.warning("Not rejected, for it has its report already: %s", reason)
+            return
+        # From the record, where the first reason stays: so it may be written any number of times.
+        record = context.ledger.get(run)
+        context.storage.put_json(
+            RunKeys(run).rejected,
+            {
+                "run_id": run,
+                "stage": record["rejected_by"],
+                "input": {
+                    "bucket": record["input_bucket"],
+                    "key": record["input_key"],
+                    "version_id": record["input_version"],
+                },
+                "reason": record["reason"],
+                "rejected_at": record["rejected_at"],
+            },
+        )
+        _log.error("Rejected: %s", reason)
+
+    @property
+    def _is_input(self) -> bool:
+        return self.event.bucket != self.context.task.output_bucket

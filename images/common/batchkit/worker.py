@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchkit import events, protection
+from batchkit.clients import LONG_POLL_SECONDS
 from batchkit.errors import BadEventError
 from batchkit.health import heartbeat_file
 from batchkit.task import Busy, CurrentWork, perform
@@ -17,12 +19,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
+    from batchkit.events import S3Event
     from batchkit.stage import Context, Handler
 
-LONG_POLL_SECONDS: Final = 20
 VISIBILITY_SECONDS: Final = 60
 """How long a message stays hidden after each heartbeat; a dead worker's comes back after it."""
 _MAX_VISIBILITY_SECONDS: Final = 43_200
+
+MEETINGS: Final = 10
+"""So often a message may find its work in other hands; then it is a duplicate and goes."""
+RETRY_SECONDS: Final = 5
+_LAST_RETRY_SECONDS: Final = 60
+_MAX_PAUSE_SECONDS: Final = 30.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -38,13 +46,23 @@ class Worker:
     current: CurrentWork = field(default_factory=CurrentWork)
     stopping: threading.Event = field(default_factory=threading.Event)
     long_poll_seconds: int = LONG_POLL_SECONDS
+    retry_seconds: int = RETRY_SECONDS
+    """How long the message of a failed attempt stays hidden, doubled with every receive."""
 
     def run(self) -> None:
         """Poll until `stopping` is set; what is in hand then is finished first."""
         _log.info("Waiting for messages in %s.", self.queue_url)
+        failures = 0
         while not self.stopping.is_set():
             heartbeat_file().touch()
-            self.work_one()
+            try:
+                self.work_one()
+                failures = 0
+            except Exception:  # noqa: BLE001 - a queue that does not answer now may do so later
+                failures += 1
+                pause = random.uniform(0.5, 1) * min(2.0**failures, _MAX_PAUSE_SECONDS)  # noqa: S311
+                _log.warning("No message received; again in %.1f s.", pause, exc_info=True)
+                self.stopping.wait(pause)
         _log.info("Stopped.")
 
     def work_one(self) -> bool:
@@ -54,6 +72,7 @@ class Worker:
             MaxNumberOfMessages=1,
             WaitTimeSeconds=self.long_poll_seconds,
             VisibilityTimeout=VISIBILITY_SECONDS,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
         for message in answer.get("Messages", []):
             if self.stopping.is_set():
@@ -72,17 +91,20 @@ class Worker:
         try:
             event = events.from_message(message["Body"])
         except BadEventError as error:
-            # Left to become visible again, so that after its receives it is a dead letter that
-            # an operator sees; deleting it would hide it.
-            _log.error("A message that nobody can work: %s", error)
+            self._refuse(message, str(error))
             return
+        with self.current.holding(lambda _: self._hide(message, 0)):
+            self._perform(event, message)
+
+    def _perform(self, event: S3Event, message: MessageTypeDef) -> None:
+        receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
         try:
             outcome = perform(
                 event,
                 self.context,
                 self.handler,
                 current=self.current,
-                beats=(lambda: self._hide(message, VISIBILITY_SECONDS),),
+                beats=(lambda: self._keep_hidden(message),),
             )
         except Exception as error:  # noqa: BLE001 - one bad message must not end the worker
             _log.exception(
@@ -91,16 +113,49 @@ class Worker:
                 type(error).__name__,
                 error,
             )
-            self._hide(message, 0)
+            # What fails for want of something may find it a little later.
+            wait = self.retry_seconds * 2 ** (receives - 1)
+            self._hide(message, min(wait, _LAST_RETRY_SECONDS))
             return
-        if isinstance(outcome, Busy):
+        if isinstance(outcome, Busy) and receives < MEETINGS:
             # Its owner may die; until then there is nothing to do here.
             wait = max(1, int(outcome.until - time.time()) + 1)
             self._hide(message, min(wait, _MAX_VISIBILITY_SECONDS))
             return
-        self.client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        if isinstance(outcome, Busy):
+            # The owner's own message comes back, ECS tells of the owner's task, or, where neither
+            # happens, the next reconcile asks what became of it.
+            _log.info("A duplicate, for its work has been in other hands for long: %s", event)
+        self._delete(message)
+
+    def _refuse(self, message: MessageTypeDef, reason: str) -> None:
+        """Put a message that is no event among the dead letters: it will not become one."""
+        _log.error("A message that nobody can work: %s", reason)
+        try:
+            self.context.dead_letters.put(message["Body"], reason, attempts=0)
+        except Exception:  # noqa: BLE001 - it stays in its queue, and is refused again
+            _log.warning("It stays in the queue for now.", exc_info=True)
+            return
+        self._delete(message)
+
+    def _delete(self, message: MessageTypeDef) -> None:
+        try:
+            self.client.delete_message(
+                QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+        except Exception:  # noqa: BLE001 - its claim says that it is dealt with
+            _log.warning("A message that is dealt with was not deleted; it returns.", exc_info=True)
 
     def _hide(self, message: MessageTypeDef, seconds: int) -> None:
+        try:
+            self._change_visibility(message, seconds)
+        except Exception:  # noqa: BLE001 - it returns all the same, at another time
+            _log.warning("A message was not hidden for %d s.", seconds, exc_info=True)
+
+    def _keep_hidden(self, message: MessageTypeDef) -> None:
+        self._change_visibility(message, VISIBILITY_SECONDS)
+
+    def _change_visibility(self, message: MessageTypeDef, seconds: int) -> None:
         self.client.change_message_visibility(
             QueueUrl=self.queue_url,
             ReceiptHandle=message["ReceiptHandle"],

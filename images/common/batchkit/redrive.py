@@ -1,0 +1,95 @@
+"""Takes a dead-lettered run up again where it was, when what stopped it is mended.
+
+The order survives a crash between any two steps, for the same redrive again does the rest:
+
+1. its dead claims are marked as waiting, with all their attempts before them;
+2. the run goes back to the state in which it was;
+3. a message for each claim is put on its stage's queue;
+4. the run forgets its dead claims.
+
+A claim may be anything by then: whoever put it among the dead letters may have been stopped before
+the last step, and after a redrive that broke off it may be done. It is taken back all the same, for
+what it did while the run was dead-lettered did not move the run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from batchkit.claims import Claims
+from batchkit.dead_letters import read
+from batchkit.errors import NotDeadError, UnknownStageError
+from batchkit.events import S3Event
+from batchkit.ledger import Ledger, RunState
+from batchkit.place import Route, Sent, send
+from batchkit.states import TERMINAL_STATES
+from batchkit.waiting import revive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batchkit.place import Place
+
+
+def redrive(
+    place: Place, run_id: str, *, clock: Callable[[], float] = time.time
+) -> tuple[Sent, ...]:
+    """Put a dead-lettered run's dead work on its queues again.
+
+    Raises:
+        UnknownRunError: there is no such run.
+        NotDeadError: it is not dead-lettered; the message names its state.
+        UnknownStageError: the catalogue has no stage that could do the work.
+    """
+    ledger = Ledger(place.dynamodb, place.table, clock)
+    claims = Claims(place.dynamodb, place.table, clock=clock)
+    while True:
+        record = ledger.get(run_id)
+        dead: set[str] = record.get("dead_claims", set())
+        broke_off = dead and record["state"] not in TERMINAL_STATES
+        if record["state"] != RunState.DEAD_LETTERED and not broke_off:
+            raise NotDeadError(f"The run {run_id} is not dead-lettered but {record['state']}.")
+        routes = {claim_id: _route(place, claim_id) for claim_id in sorted(dead)}
+        items = {claim_id: revive(claims, claim_id) for claim_id in routes}
+        # A piece that became a dead letter just now must be taken back with the others.
+        if broke_off or ledger.redriven(run_id, dead):
+            break
+    sent = tuple(
+        send(place, routes[claim_id], _event(item), run_id)
+        for claim_id, item in items.items()
+        if item
+    )
+    ledger.put_back(run_id, dead)
+    return sent
+
+
+def drain_dead_letters(place: Place, dead_letter_urls: Mapping[str, str], run_id: str) -> int:
+    """Remove a run's messages from the dead-letter queues; return how many there were.
+
+    Before its redrive, so that the message of a further failure stays.
+
+    Args:
+        place: the environment.
+        dead_letter_urls: the queue's URL for each stage.
+        run_id: the run; other runs' messages stay.
+    """
+    removed = 0
+    for stage, url in dead_letter_urls.items():
+        for letter in read(place.sqs, stage, url):
+            if letter.run_id == run_id:
+                place.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+                removed += 1
+    return removed
+
+
+def _route(place: Place, claim_id: str) -> Route:
+    stage = claim_id.split("#", 2)[1]
+    route = place.route(stage)
+    if route is None:
+        raise UnknownStageError(f"The catalogue has no stage '{stage}' that could work {claim_id}.")
+    return route
+
+
+def _event(claim: Mapping[str, Any]) -> S3Event:
+    return S3Event(claim["bucket"], claim["key"], claim["version_id"])
