@@ -40,6 +40,7 @@ def test_given_names_outside_a_template_end_in_the_suffix() -> None:
     assert (
         names.dead_letter_queue("data-ingestion") == "fargate-batch-data-ingestion-dead-letter-dev"
     )
+    assert names.retry_rule("data-ingestion") == "fargate-batch-data-ingestion-retry-dev"
     assert names.repository("data-ingestion") == "fargate-batch/data-ingestion-dev"
     assert names.log_group("data-ingestion") == "/fargate-batch/data-ingestion/dev"
     assert names.bucket("input", "1" * 12, "eu-west-1") == (

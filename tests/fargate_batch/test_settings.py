@@ -166,6 +166,38 @@ def test_row_that_is_none_is_refused(data: dict[str, Any], value: object) -> Non
     assert "must map each stage's name" in refusal(data)
 
 
+@pytest.mark.parametrize(
+    "name", ["reconcile", "risk-calculation-retry", "data-ingestion-dead-letter"]
+)
+def test_a_stage_does_not_take_a_name_of_the_platforms_own(data: dict[str, Any], name: str) -> None:
+    data["stages"][name] = data["stages"]["risk-calculation"]
+    assert f"the platform itself has rules or queues called {name}" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("reconcile", "every_minutes", 1),
+        ("reconcile", "every_minutes", 1440),
+        ("reconcile", "lookback_hours", 0),
+        ("alarms", "run_expected_minutes", 0),
+        ("alarms", "rejects", -1),
+        # An alarm looks back a day at most.
+        ("alarms", "reject_minutes", 1441),
+    ],
+)
+def test_limits_of_watching_are_refused_by_their_place(
+    data: dict[str, Any], part: str, field: str, value: int
+) -> None:
+    data[part] = {**data[part], field: value}
+    assert refusal(data).startswith(f"config/dev/config.yaml: sceptre_user_data.{part}.{field}")
+
+
+def test_spot_share_is_that_of_the_weights(data: dict[str, Any]) -> None:
+    data["capacity"] = {"fargate_base": 9, "fargate_weight": 1, "fargate_spot_weight": 3}
+    assert load(data).capacity.spot_share == 0.75
+
+
 def test_limits_that_cross_are_refused(data: dict[str, Any]) -> None:
     data["stage_settings"]["risk-calculation"] = {"scaling": {"min_tasks": 5, "max_tasks": 2}}
     assert "min_tasks (5) is above max_tasks (2)" in refusal(data)
@@ -177,10 +209,10 @@ def test_a_range_too_small_for_the_tasks_is_refused_with_one_that_fits(
     data["network"]["cidr"] = "10.20.0.0/24"
     data["stage_settings"]["risk-calculation"] = {"scaling": {"max_tasks": 200}}
     message = refusal(data)
-    assert "10.20.0.0/24 gives each subnet 64 addresses; 208 tasks at once need 218" in message
+    assert "10.20.0.0/24 gives each subnet 64 addresses; 208 tasks at once need 219" in message
     assert "Choose a /22 or larger" in message
     data["network"]["cidr"] = "10.20.0.0/22"
-    assert load(data).addresses_needed == 218
+    assert load(data).addresses_needed == 219
 
 
 def test_more_tasks_than_any_vpc_holds_are_refused(data: dict[str, Any]) -> None:
@@ -206,13 +238,13 @@ def test_settings_that_load_have_room_when_a_zone_is_lost(
         for name, most in zip(data["stages"], tasks, strict=True)
     }
     free = 2 ** (30 - prefix) - RESERVED_ADDRESSES - len(data["network"]["endpoints"])
-    if 2 * free < 2 * sum(tasks):
+    if 2 * free < 2 * sum(tasks) + 1:
         assert "addresses" in refusal(data)
         return
     settings = load(data)
     one, other, _ = settings.network.subnets
     taken = 2 * (RESERVED_ADDRESSES + len(settings.network.endpoints))
-    assert one.num_addresses + other.num_addresses - taken >= 2 * sum(tasks)
+    assert one.num_addresses + other.num_addresses - taken >= 2 * sum(tasks) + 1
 
 
 @given(prefix=st.integers(16, 24))

@@ -7,6 +7,7 @@ from fargate_batch.settings import Capacity
 from fargate_batch.template.compute import capacity_strategy
 
 COUNTS = st.integers(0, 1000)
+WEIGHTS = st.tuples(COUNTS, COUNTS).filter(any)
 
 
 def test_a_provider_without_weight_and_base_is_left_out() -> None:
@@ -23,10 +24,34 @@ def test_a_base_alone_keeps_fargate_beside_spot() -> None:
     assert second == {"CapacityProvider": "FARGATE_SPOT", "Weight": 1}
 
 
-@given(base=COUNTS, weight=st.integers(1, 1000), spot=COUNTS)
-def test_ecs_accepts_every_strategy(base: int, weight: int, spot: int) -> None:
+def test_a_base_counts_for_services_only() -> None:
+    capacity = Capacity(fargate_base=4, fargate_weight=2, fargate_spot_weight=1)
+    assert [item.get("Base", 0) for item in capacity_strategy(capacity)] == [4, 0]
+    rules = capacity_strategy(capacity, base=False)
+    assert {item["CapacityProvider"]: item["Weight"] for item in rules} == {
+        "FARGATE": 2,
+        "FARGATE_SPOT": 1,
+    }
+    assert not any(item.get("Base") for item in rules)
+
+
+def test_rules_run_on_spot_alone_when_fargate_is_a_base_alone() -> None:
+    capacity = Capacity(fargate_base=2, fargate_weight=0, fargate_spot_weight=1)
+    assert capacity_strategy(capacity, base=False) == [
+        {"CapacityProvider": "FARGATE_SPOT", "Weight": 1}
+    ]
+
+
+@given(base=COUNTS, weights=WEIGHTS, for_services=st.booleans())
+def test_ecs_accepts_every_strategy(
+    base: int,
+    weights: tuple[int, int],
+    for_services: bool,  # noqa: FBT001  # hypothesis draws it
+) -> None:
+    weight, spot = weights
     strategy = capacity_strategy(
-        Capacity(fargate_base=base, fargate_weight=weight, fargate_spot_weight=spot)
+        Capacity(fargate_base=base, fargate_weight=weight, fargate_spot_weight=spot),
+        base=for_services,
     )
     # ECS wants some weight, each provider once, and a base on one of them at most.
     assert any(item["Weight"] for item in strategy)
