@@ -14,9 +14,8 @@ from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys, shard_of_key
 from batchkit.storage import stream_sha256, to_json
 
-from risk_calculation.discounting import curves
-from risk_calculation.exposures import net
-from risk_calculation.valuation import figures, market
+from risk_calculation.market import UnusableMarketError, market
+from risk_calculation.shard import figures
 
 if TYPE_CHECKING:
     from batchkit.events import S3Event
@@ -59,6 +58,10 @@ def handle(event: S3Event, context: Context) -> None:
         content = calculated(manifest, shard, positions, scenario_set)
     except OverflowError as error:
         raise Rejected(f"{error} Are the quantities right?") from error
+    except UnusableMarketError as error:
+        raise Rejected(
+            f"{error} Add it to the market data, then upload the positions again."
+        ) from error
     context.storage.put_once(keys.risk(shard), content, PARQUET)
     _count(shard, manifest, context)
 
@@ -70,7 +73,8 @@ def calculated(
 
     Raises:
         ObjectConflictError: shard or scenarios are not those of the manifest.
-        OverflowError: a figure is too large to be counted.
+        OverflowError: a figure is too large to be a number.
+        UnusableMarketError: the scenario set lacks what a position depends on.
     """
     expected = {row["name"]: row["sha256"] for row in manifest["shards"]}
     scenario_hash = manifest["scenarios"]["sha256"]
@@ -82,12 +86,15 @@ def calculated(
             raise ObjectConflictError(
                 f"The {what} of run {manifest['run_id']} is not the one that its manifest names."
             )
-    factors = pl.read_parquet(io.BytesIO(scenario_set))
-    given = market(factors, manifest["scenarios"]["count"], manifest["base_currency"])
     as_of = pl.Series([manifest["as_of"]]).str.to_date("%Y-%m-%d").item()
-    exposures = net(pl.read_parquet(io.BytesIO(positions)), curves(factors), as_of)
+    given = market(
+        pl.read_parquet(io.BytesIO(scenario_set)),
+        manifest["scenarios"]["count"],
+        manifest["base_currency"],
+        as_of,
+    )
     buffer = io.BytesIO()
-    figures(exposures, given).write_parquet(
+    figures(pl.read_parquet(io.BytesIO(positions)), given).write_parquet(
         buffer, compression="zstd", metadata={SCENARIO_HASH: scenario_hash}
     )
     return buffer.getvalue()

@@ -1,12 +1,17 @@
-"""Nets a shard's positions to what a book holds of each instrument.
+"""Nets a shard's positions to what its books hold of each instrument, in an order of its own.
 
-Equities and FX forwards are linear in what moves, so a book's positions in one instrument count
-only by their sum, and the sum is made before anything is multiplied with a scenario.
+What is linear in all that moves counts by its sum only, and the sum is made before anything is
+multiplied with a scenario: shares by equity and currency; money due by currency, curve and date.
 
 - An equity position is `quantity` shares of `risk_factor`, priced in `currency`.
 - An FX forward receives `quantity` of `currency` and pays quantity·strike of `currency2` on
-  `maturity`. Today that is quantity·DF(currency) and -quantity·strike·DF(currency2) of money, with
-  the discount factors of today's curves, which the scenarios leave as they are.
+  `maturity`, each leg discounted on its currency's curve `<currency>-OIS`.
+- A bond pays its notional `quantity` at `maturity`, and quantity·coupon/frequency every
+  12/frequency months backwards from there, dates unadjusted; what fell due until `as_of` is gone.
+  It is discounted on `curve_id`, or on its currency's curve.
+- A European option is on one share of `risk_factor`; equal contracts of a book are one.
+
+The sums are compensated and made in an order that the positions' own order does not change.
 """
 
 from __future__ import annotations
@@ -15,64 +20,120 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from risk_calculation.discounting import discount_factor
+from risk_calculation.kernels import run_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from risk_calculation.discounting import Curve
+UNIT: Final = ("equity", "currency", "curve", "due")
+"""What linear amounts are of: a share (equity), or money on a day (curve and due)."""
+GROUP: Final = ("equity", "currency", "due")
+"""What options of one underlying and maturity have in common."""
+_CONTRACT: Final = ("strike", "call", "volatility")
+_BONDS_AT_ONCE: Final = 10_000
+"""Each has up to some hundred payments, and these are in memory together."""
 
-AMOUNT_SCALE: Final = 6
-"""Amounts are kept in millionths of a share or of a currency's unit, and sum exactly."""
-_AMOUNT: Final = pl.Decimal(38, AMOUNT_SCALE)
-INSTRUMENT: Final = ("equity", "currency")
-"""An instrument: a share priced in a currency, or, where equity is null, the currency's money."""
 
-
-def net(positions: pl.DataFrame, curves: dict[str, Curve], as_of: date) -> pl.DataFrame:
-    """Return book, equity, currency and the book's amount of it, in a fixed order.
-
-    Args:
-        positions: a shard.
-        curves: by currency.
-        as_of: the day of valuation.
-    """
+def linear(positions: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Return the columns of `UNIT`, book and amount, sorted by them: one row a unit and book."""
     shares = positions.filter(pl.col("product_type") == "EQUITY").select(
-        "book",
         pl.col("risk_factor").alias("equity"),
         "currency",
-        pl.col("quantity").cast(_AMOUNT).alias("amount"),
-    )
-    forwards = positions.filter(pl.col("product_type") == "FXFWD").select(
-        "book", "maturity", "currency", "currency2", "quantity", "strike"
-    )
-    received = forwards.select("book", "maturity", "currency", pl.col("quantity").alias("due"))
-    paid = forwards.select(
+        pl.lit(None, pl.String).alias("curve"),
+        pl.lit(None, pl.Date).alias("due"),
         "book",
-        "maturity",
-        pl.col("currency2").alias("currency"),
-        (-pl.col("quantity") * pl.col("strike")).alias("due"),
+        pl.col("quantity").alias("amount"),
     )
-    flows = pl.concat([received, paid])
-    discounted = flows.join(
-        _discount_factors(flows, curves, as_of), on=["currency", "maturity"]
-    ).select(
-        "book",
-        pl.lit(None, pl.String).alias("equity"),
+    money = [*_forwards(positions), *_bonds(positions, as_of)]
+    flows = [flow.select(pl.lit(None, pl.String).alias("equity"), pl.all()) for flow in money]
+    return netted(pl.concat([shares, *flows]), (*UNIT, "book"), "amount")
+
+
+def options(positions: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of `GROUP`, book, strike, call, volatility and amount, sorted by them."""
+    chosen = positions.filter(pl.col("product_type") == "EQOPT").select(
+        pl.col("risk_factor").alias("equity"),
         "currency",
-        (pl.col("due") * pl.col("discount")).cast(_AMOUNT).alias("amount"),
+        pl.col("maturity").alias("due"),
+        "book",
+        "strike",
+        (pl.col("option_type") == "C").alias("call"),
+        pl.col("implied_vol").alias("volatility"),
+        pl.col("quantity").alias("amount"),
     )
-    return (
-        pl.concat([shares, discounted])
-        .group_by("book", *INSTRUMENT)
-        .agg(pl.col("amount").sum())
-        .sort("book", *INSTRUMENT)
-    )
+    return netted(chosen, (*GROUP, "book", *_CONTRACT), "amount")
 
 
-def _discount_factors(flows: pl.DataFrame, curves: dict[str, Curve], as_of: date) -> pl.DataFrame:
-    days = flows.select("currency", "maturity").unique()
-    factors = [
-        discount_factor(curves, currency, as_of, maturity) for currency, maturity in days.rows()
+def _forwards(positions: pl.DataFrame) -> list[pl.DataFrame]:
+    chosen = positions.filter(pl.col("product_type") == "FXFWD")
+    quantity = pl.col("quantity")
+    return [
+        chosen.select(
+            pl.col(currency).alias("currency"),
+            (pl.col(currency) + "-OIS").alias("curve"),
+            pl.col("maturity").alias("due"),
+            "book",
+            due.alias("amount"),
+        )
+        for currency, due in (
+            ("currency", quantity),
+            ("currency2", -quantity * pl.col("strike")),
+        )
     ]
-    return days.with_columns(pl.Series("discount", factors, dtype=pl.Float64))
+
+
+def _bonds(positions: pl.DataFrame, as_of: date) -> list[pl.DataFrame]:
+    key = ("currency", "curve", "due", "book")
+    frequency = pl.col("coupon_frequency").fill_null(0)
+    bonds = positions.filter(pl.col("product_type") == "BOND").select(
+        "currency",
+        pl.coalesce("curve_id", pl.col("currency") + "-OIS").alias("curve"),
+        pl.col("maturity").alias("due"),
+        "book",
+        pl.col("quantity").alias("amount"),
+        frequency.alias("frequency"),
+        pl.when(frequency > 0)
+        .then(pl.col("quantity") * pl.col("coupon").fill_null(0.0) / frequency)
+        .otherwise(0.0)
+        .alias("coupon"),
+    )
+    paying = netted(bonds.filter(pl.col("coupon") != 0), (*key, "frequency"), "coupon")
+    days = _coupon_days(paying.select("due", "frequency").unique(), as_of)
+    coupons = [
+        netted(
+            some.join(days, on=("due", "frequency"), maintain_order="left").select(
+                "currency", "curve", pl.col("day").alias("due"), "book", amount="coupon"
+            ),
+            key,
+            "amount",
+        )
+        for some in paying.iter_slices(_BONDS_AT_ONCE)
+    ]
+    return [bonds.select(*key, "amount"), *coupons]
+
+
+def _coupon_days(schedules: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Return due, frequency and day: each day on which a bond of that maturity still pays."""
+    due, start = pl.col("due"), pl.lit(as_of)
+    months = (due.dt.year() - start.dt.year()) * 12 + due.dt.month() - start.dt.month()
+    step = 12 // pl.col("frequency")
+    before = pl.int_ranges(0, months + 1, step.cast(pl.Int64)).alias("before")
+    return (
+        schedules.with_columns(before)
+        .explode("before")
+        .select(
+            "due",
+            "frequency",
+            due.dt.offset_by(pl.format("-{}mo", "before")).alias("day"),
+        )
+        .filter(pl.col("day") > as_of)
+    )
+
+
+def netted(frame: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
+    """Return one row a key, sorted, with the compensated sum of `value`."""
+    ordered = frame.select(*keys, value).sort(*keys, value)
+    runs = ordered.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("rows"))
+    values, lengths = (column.to_numpy(writable=True) for column in (ordered[value], runs["rows"]))
+    return runs.select(*keys, pl.Series(value, run_sums(values, lengths)))

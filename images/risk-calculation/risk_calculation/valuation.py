@@ -1,152 +1,159 @@
-"""Values instruments today and in every scenario, and books by what they hold of them.
-
-The P&L of one unit in the base currency is V'·FX' - V·FX, the cross term kept:
-- a share: P·FX·(p·f - 1), where p and f are the scenario's ratios of its price and its currency;
-- a unit of a currency: FX·(f - 1).
-A log shock r is the ratio exp(r).
-"""
+"""Values books today and in every scenario, from what they hold of each instrument."""
 
 from __future__ import annotations
 
-import decimal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from batchkit.figures import KEY_COLUMNS, PRECISION, SCALE, VALUE_COLUMN, Measure
 
-from risk_calculation import exact
-from risk_calculation.exposures import AMOUNT_SCALE, INSTRUMENT
+from risk_calculation.exposures import GROUP, UNIT
+from risk_calculation.kernels import (
+    BLOCK,
+    DEVIATION_FLOOR,
+    add_linear,
+    add_options,
+    logarithms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from risk_calculation.exact import Floats
-
-_UNIT_SCALE: Final = SCALE - AMOUNT_SCALE
-_DECIMALS: Final = decimal.Context(prec=PRECISION, traps=[decimal.Rounded])
-_SCHEMA: Final[dict[str, Any]] = {
-    "book": pl.String(),
-    "measure": pl.String(),
-    "factor_id": pl.String(),
-    "scenario": pl.Int32(),
-    VALUE_COLUMN: pl.Decimal(PRECISION, SCALE),
-}
+    from risk_calculation.kernels import Floats, Integers
+    from risk_calculation.market import Market
 
 
-@dataclass(frozen=True)
-class Market:
-    """Today's values and the scenarios' ratios, by factor."""
+class LinearHoldings(NamedTuple):
+    """The arguments of `kernels.add_linear`."""
 
-    base_currency: str
-    scenarios: int
-    values: dict[tuple[str, str], float]
-    ratios: dict[tuple[str, str], Floats]
-    """Shape (scenarios,); keys as in `values`: factor_type and factor_id."""
-
-    def unit(self, equity: str | None, currency: str) -> tuple[float, Floats]:
-        """Return an instrument's value in the base currency, and its P&L in every scenario."""
-        value, ratio = 1.0, np.ones(self.scenarios)
-        if currency != self.base_currency:
-            pair = ("FX", currency + self.base_currency)
-            value, ratio = self.values[pair], self.ratios[pair]
-        if equity is not None:
-            value, ratio = self.values["EQ", equity] * value, self.ratios["EQ", equity] * ratio
-        return value, value * (ratio - 1.0)
+    rows: Integers
+    terms: Floats
+    starts: Integers
+    books: Integers
+    amounts: Floats
 
 
-def market(factors: pl.DataFrame, scenarios: int, base_currency: str) -> Market:
-    """Make a market of a run's scenario set."""
-    rows = factors.filter(pl.col("factor_type").is_in(["EQ", "FX"]))
-    keys = list(rows.select("factor_type", "factor_id").iter_rows())
-    return Market(
-        base_currency=base_currency,
-        scenarios=scenarios,
-        values=dict(zip(keys, rows["value"].to_list(), strict=True)),
-        ratios={key: shocks.to_numpy() for key, shocks in zip(keys, rows["shocks"], strict=True)},
-    )
+class OptionHoldings(NamedTuple):
+    """The arguments of `kernels.add_options`."""
+
+    logs: Floats
+    rows: Integers
+    terms: Floats
+    starts: Integers
+    books: Integers
+    contracts: Floats
 
 
-def figures(exposures: pl.DataFrame, given: Market) -> pl.DataFrame:
-    """Return what the exposures add to the run's figures, in the columns of `batchkit.figures`.
-
-    Args:
-        exposures: of `exposures.net`.
-        given: the market.
+def linear_holdings(linear: pl.DataFrame, market: Market, books: Sequence[str]) -> LinearHoldings:
+    """Look up what the units of `exposures.linear` depend on.
 
     Raises:
-        OverflowError: a figure has more digits than a value may have.
+        UnusableMarketError: the scenario set lacks it.
     """
-    instruments = exposures.select(INSTRUMENT).unique().sort(INSTRUMENT).rows()
-    books = exposures["book"].unique().sort().to_list()
-    held = _matrix(exposures, books, instruments)
-    units = [given.unit(equity, currency) for equity, currency in instruments]
-    values = _scaled(np.array([value for value, _ in units]))
-    present = held * np.array([int(value) for value in values], dtype=object)
-    pnl = exact.matmul(held, _scaled(np.array([vector for _, vector in units])))
-    scenarios = list(range(given.scenarios))
-    tables = [_table(books, Measure.PRESENT_VALUE, None, None, present.sum(axis=1))]
-    tables += [
-        _table([book] * given.scenarios, Measure.PNL, None, scenarios, pnl[row])
-        for row, book in enumerate(books)
-    ]
-    for column, (equity, currency) in enumerate(instruments):
-        amounts = present[:, column]
-        if equity is not None:
-            tables.append(_table(books, Measure.EQ_DELTA, equity, None, amounts))
-        if currency != given.base_currency:
-            pair = currency + given.base_currency
-            tables.append(_table(books, Measure.FX_DELTA, pair, None, amounts))
-    # A book that holds nothing of an instrument has no delta to it, not one of 0; and a currency
-    # moves shares as well as money, so its deltas are summed.
-    deltas = pl.col("measure").is_in([Measure.EQ_DELTA, Measure.FX_DELTA])
-    return (
-        pl.concat(tables)
-        .filter(~deltas | (pl.col(VALUE_COLUMN) != 0))
-        .group_by(KEY_COLUMNS)
-        .agg(pl.col(VALUE_COLUMN).sum())
-        .sort("measure", "book", "factor_id", "scenario")
+    units, starts = _runs(linear, UNIT)
+    years = market.years(units["due"])
+    points = market.points("RATE", units["curve"], years)
+    return LinearHoldings(
+        rows=np.column_stack(
+            [
+                market.rows("EQ", units["equity"]),
+                market.currency_rows(units["currency"]),
+                points.near,
+                points.far,
+            ]
+        ),
+        terms=np.column_stack([points.weight, years]),
+        starts=starts,
+        books=_numbers(linear["book"], books),
+        amounts=linear["amount"].to_numpy(writable=True),
     )
 
 
-def _matrix(
-    exposures: pl.DataFrame, books: list[str], instruments: list[tuple[Any, ...]]
-) -> exact.Integers:
-    """Return amounts in units of 10^-6, shape (books, instruments)."""
-    row = {book: index for index, book in enumerate(books)}
-    column = {instrument: index for index, instrument in enumerate(instruments)}
-    held: exact.Integers = np.zeros((len(books), len(instruments)), dtype=object)
-    for book, equity, currency, amount in exposures.iter_rows():
-        held[row[book], column[equity, currency]] = int(amount.scaleb(AMOUNT_SCALE, _DECIMALS))
-    return held
+def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str]) -> OptionHoldings:
+    """Look up what the groups of `exposures.options` depend on.
 
-
-def _scaled(units: Floats) -> Floats:
-    """Return values of one unit as integers of 10^-15 of the base currency."""
-    return np.rint(units * 10.0**_UNIT_SCALE)
-
-
-def _table(
-    books: list[str],
-    measure: Measure,
-    factor_id: str | None,
-    scenarios: list[int] | None,
-    values: Sequence[int] | exact.Integers,
-) -> pl.DataFrame:
-    if any(abs(value) >= 10**PRECISION for value in values):
-        raise OverflowError(
-            f"A {measure} of the books {', '.join(sorted(set(books)))} reaches 10^"
-            f"{PRECISION - SCALE}."
-        )
-    decimals = [decimal.Decimal(value).scaleb(-SCALE, _DECIMALS) for value in values]
-    return pl.DataFrame(
-        {
-            "book": books,
-            "measure": measure.value,
-            "factor_id": factor_id,
-            "scenario": scenarios,
-            VALUE_COLUMN: decimals,
-        },
-        schema=_SCHEMA,
+    Raises:
+        UnusableMarketError: the scenario set lacks it.
+    """
+    groups, starts = _runs(options, GROUP)
+    equity, years = groups["equity"], market.years(groups["due"])
+    spots = market.rows("EQ", equity)
+    rates = market.points("RATE", groups["currency"] + "-OIS", years)
+    yields = market.points("RATE", equity + "-DIV", years, optional=True)
+    ratios = market.points("VOL", equity, years)
+    underlyings, number = np.unique(spots, return_inverse=True)
+    moved = market.factors[underlyings]
+    logs = logarithms(moved / moved[:, :1])
+    lengths = np.diff(starts)
+    spot, strike = np.repeat(market.factors[spots, 0], lengths), options["strike"].to_numpy()
+    volatility = options["volatility"].to_numpy()
+    return OptionHoldings(
+        logs=logs,
+        rows=np.column_stack(
+            [
+                spots,
+                market.currency_rows(groups["currency"]),
+                *(rates.near, rates.far, yields.near, yields.far, ratios.near, ratios.far),
+                number,
+            ]
+        ),
+        terms=np.column_stack([rates.weight, yields.weight, ratios.weight, years]),
+        starts=starts,
+        books=_numbers(options["book"], books),
+        contracts=np.column_stack(
+            [
+                logarithms((spot / strike)[:, None]),
+                np.maximum(volatility * np.repeat(np.sqrt(years), lengths), DEVIATION_FLOOR),
+                strike,
+                np.where(options["call"].to_numpy(), 1.0, -1.0),
+                options["amount"].to_numpy(),
+            ]
+        ),
     )
+
+
+def book_values(
+    market: Market,
+    linear: LinearHoldings,
+    options: OptionHoldings,
+    books: int,
+    threads: int | None = None,
+) -> tuple[Floats, Floats]:
+    """Return each book's value today, and its P&L in every scenario, in the base currency.
+
+    Args:
+        market: of all.
+        linear: what is linear.
+        options: what is not.
+        books: how many there are.
+        threads: as many as there are processors when left out; the result does not depend on it.
+
+    Returns:
+        Shapes (books,) and (books, scenarios). P&L is V'·FX' - V·FX, the cross term kept.
+    """
+    shape = (books, market.factors.shape[1])
+    high, low = np.zeros(shape), np.zeros(shape)
+
+    def work(first: int) -> None:
+        add_linear(market.factors, *linear, first, high, low)
+        add_options(market.factors, *options, first, high, low)
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(work, range(0, shape[1], BLOCK)))
+    moved = slice(1, 1 + market.scenarios)
+    pnl = (high[:, moved] - high[:, :1]) + (low[:, moved] - low[:, :1])
+    return high[:, 0] + low[:, 0], pnl
+
+
+def _runs(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, Integers]:
+    """Return the distinct keys of a sorted frame, and where each one's rows begin, and the end."""
+    runs = frame.group_by(keys, maintain_order=True).agg(pl.len().alias("rows"))
+    ends = runs["rows"].cast(pl.Int64).cum_sum().to_numpy()
+    return runs, np.concatenate([np.zeros(1, np.int64), ends])
+
+
+def _numbers(names: pl.Series, all_names: Sequence[str]) -> Integers:
+    numbers = range(len(all_names))
+    return names.replace_strict(all_names, numbers, return_dtype=pl.Int64).to_numpy(writable=True)

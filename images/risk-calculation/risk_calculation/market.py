@@ -1,0 +1,191 @@
+"""Today's market and every scenario's, as one matrix of moved values.
+
+The scenario set holds, by factor, today's value and one shock a scenario: a ratio for EQ, FX and
+VOL, a difference for RATE. A factor_id with several tenors is a curve, linear between its points
+and flat beyond them; with one, or without a tenor, it is flat. Rates are continuously compounded
+zero rates, and times are ACT/365.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from risk_calculation.kernels import BLOCK
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from risk_calculation.kernels import Floats, Integers
+
+ONE: Final = 0
+"""The row of what does not move: a price in its own currency, the base currency's rate."""
+ZERO: Final = 1
+"""The row of a rate that is not there: a share without dividends."""
+DAY: Final = 1 / 365
+_UNITS: Final = {"D": DAY, "W": 7 * DAY, "M": 1 / 12, "Y": 1.0}
+
+
+class UnusableMarketError(Exception):
+    """The scenario set lacks a value that a position depends on, or holds one that is none."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Where times lie on curves: near + weight·(far - near), with rows of `Market.factors`."""
+
+    near: Integers
+    far: Integers
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The rows of one factor_id, consecutive and by increasing time."""
+
+    first: int
+    times: Floats
+
+
+@dataclass(frozen=True)
+class Market:
+    """What positions are valued with."""
+
+    base_currency: str
+    as_of: date
+    scenarios: int
+    factors: Floats
+    """Shape (rows, width): a column for today, one a scenario, and today again as padding to whole
+    blocks. Volatilities are ratios to today's."""
+    tenors: pl.Series
+    """Of each row; null where a factor has none."""
+    curves: dict[tuple[str, str], Curve]
+    """By factor_type and factor_id."""
+
+    def rows(self, factor_type: str, names: pl.Series) -> Integers:
+        """Return the row of each name; `ONE` where the name is null.
+
+        Raises:
+            UnusableMarketError: the scenario set has no such factor.
+        """
+        known = {name: self._curve(factor_type, name).first for name in names.drop_nulls().unique()}
+        return np.array([ONE if name is None else known[name] for name in names], dtype=np.int64)
+
+    def currency_rows(self, currencies: pl.Series) -> Integers:
+        """Return the row of each currency's price in the base currency."""
+        foreign = currencies.replace(self.base_currency, None)
+        return self.rows("FX", foreign + self.base_currency)
+
+    def points(
+        self, factor_type: str, names: pl.Series, years: Floats, *, optional: bool = False
+    ) -> Points:
+        """Return where times lie on the curves of these names; on `ZERO` where a name is null.
+
+        Args:
+            factor_type: RATE or VOL.
+            names: factor ids.
+            years: as many times.
+            optional: a name that is not in the scenario set lies on `ZERO` as well.
+
+        Raises:
+            UnusableMarketError: the scenario set has no such factor.
+        """
+        near, far = np.full((2, len(names)), ZERO, dtype=np.int64)
+        weight = np.zeros(len(names))
+        indices = pl.DataFrame({"name": names, "at": np.arange(len(names))}).group_by("name").all()
+        for name, positions in indices.iter_rows():
+            if name is None or (optional and (factor_type, name) not in self.curves):
+                continue
+            curve = self._curve(factor_type, name)
+            at, last = np.array(positions), curve.times.size - 1
+            after = np.searchsorted(curve.times, years[at])
+            low, high = np.maximum(after - 1, 0), np.minimum(after, last)
+            gap = np.where(high > low, curve.times[high] - curve.times[low], 1.0)
+            near[at], far[at] = curve.first + low, curve.first + high
+            weight[at] = np.where(high > low, (years[at] - curve.times[low]) / gap, 0.0)
+        return Points(near, far, weight)
+
+    def today(self, points: Points) -> Floats:
+        """Return today's values at these points."""
+        values = self.factors[:, 0]
+        near: Floats = values[points.near]
+        return near + points.weight * (values[points.far] - near)
+
+    def years(self, dates: pl.Series) -> Floats:
+        """Return the time to each date, and 0 where it is null."""
+        days = (dates - self.as_of).dt.total_days().fill_null(0)
+        return days.to_numpy() / 365.0
+
+    def _curve(self, factor_type: str, name: str) -> Curve:
+        curve = self.curves.get((factor_type, name))
+        if curve is None:
+            raise UnusableMarketError(
+                f"A position depends on the {factor_type} factor {name}, which the scenario set "
+                "lacks."
+            )
+        return curve
+
+
+def tenor_years(tenor: str | None) -> float:
+    """Return a tenor such as 1W, 6M or 2Y in years, and none as 0.
+
+    Raises:
+        UnusableMarketError: it is not of that form.
+    """
+    if tenor is None:
+        return 0.0
+    match = re.fullmatch(r"(\d+)([DWMY])", tenor)
+    if match is None:
+        raise UnusableMarketError(
+            f"The tenor {tenor!r} in the market data is not a number followed by D, W, M or Y."
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of: date) -> Market:
+    """Make the market of a run's scenario set: factor_type, factor_id, tenor, value, shocks.
+
+    Raises:
+        UnusableMarketError: a tenor is none.
+    """
+    tenors = scenario_set["tenor"].unique()
+    known = pl.DataFrame(
+        {"tenor": tenors, "years": [tenor_years(tenor) for tenor in tenors]},
+        schema={"tenor": pl.String, "years": pl.Float64},
+    )
+    rows = scenario_set.join(known, on="tenor", nulls_equal=True).sort(
+        "factor_type", "factor_id", "years"
+    )
+    kinds, values = rows["factor_type"], rows["value"].to_numpy()[:, None]
+    shocks = rows["shocks"].explode().to_numpy().reshape(rows.height, scenarios)
+    width = -(-(1 + scenarios) // BLOCK) * BLOCK
+    factors = np.empty((2 + rows.height, width))
+    factors[ONE], factors[ZERO] = 1.0, 0.0
+    rate, volatility = ((kinds == kind).to_numpy()[:, None] for kind in ("RATE", "VOL"))
+    today = np.where(volatility, 1.0, values)
+    factors[2:] = today
+    moved = factors[2:, 1 : 1 + scenarios]
+    np.multiply(today, shocks, out=moved)
+    np.add(today, shocks, out=moved, where=rate)
+    return Market(
+        base_currency=base_currency,
+        as_of=as_of,
+        scenarios=scenarios,
+        factors=factors,
+        tenors=pl.concat([pl.Series([None, None], dtype=pl.String), rows["tenor"]]),
+        curves=_curves(rows),
+    )
+
+
+def _curves(rows: pl.DataFrame) -> dict[tuple[str, str], Curve]:
+    curves: dict[tuple[str, str], Curve] = {}
+    first = 2
+    grouped = rows.group_by("factor_type", "factor_id", maintain_order=True).agg("years")
+    for kind, name, years in grouped.iter_rows():
+        curves[kind, name] = Curve(first, np.array(years))
+        first += len(years)
+    return curves
