@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from batchkit.ledger import Ledger
+from batchkit.place import Place, Route
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fargate_batch import project
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 class Environment:
     """Where an environment's resources are, with a session that reaches them."""
 
+    folder: Path
+    """The project's."""
     name: str
     settings: Settings
     session: boto3.Session
@@ -55,6 +58,41 @@ class Environment:
         """The ledger of the environment's runs."""
         return Ledger(self.client("dynamodb"), self[Output.LEDGER_TABLE_NAME])
 
+    def place(self) -> Place:
+        """Where the environment's work lies and how each stage gets it.
+
+        Raises:
+            UserError: the environment's stacks have no such output yet.
+        """
+        return Place(
+            s3=self.client("s3"),
+            sqs=self.client("sqs"),
+            dynamodb=self.client("dynamodb"),
+            input_bucket=self[Output.INPUT_BUCKET_NAME],
+            output_bucket=self[Output.OUTPUT_BUCKET_NAME],
+            table=self[Output.LEDGER_TABLE_NAME],
+            routes=tuple(
+                Route(
+                    stage=stage.name,
+                    bucket=stage.source.bucket,
+                    key_pattern=stage.source.key_pattern,
+                    queue_url=self.of(stage.name, StageOutput.QUEUE_URL),
+                )
+                for stage in self.settings.stages
+            ),
+        )
+
+    def dead_letter_queues(self) -> dict[str, str]:
+        """Each stage's dead-letter queue by the stage's name.
+
+        Raises:
+            UserError: the environment's stacks have no such output yet.
+        """
+        return {
+            stage.name: self.of(stage.name, StageOutput.DEAD_LETTER_QUEUE_URL)
+            for stage in self.settings.stages
+        }
+
     def _value(self, name: str) -> str:
         if name not in self.outputs:
             raise UserError(
@@ -85,7 +123,7 @@ def find_environment(
         raise UserError(
             f"The environment {name} is not launched in {region}; `sceptre launch {name}` does it."
         )
-    return Environment(name, project.settings_of(stacks), session, outputs)
+    return Environment(folder, name, project.settings_of(stacks), session, outputs)
 
 
 def read_outputs(session: boto3.Session, stack_names: set[str]) -> dict[str, str]:

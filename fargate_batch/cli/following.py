@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.errors import UnknownRunError
-from batchkit.ledger import FINAL_STATES
+from batchkit.ledger import TERMINAL_STATES
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from fargate_batch.cli.records import WAITING, find_run
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from fargate_batch.environment import Environment
 
 POLL_SECONDS: Final = 0.5
-WAITING: Final[dict[str, Any]] = {"state": "waiting for its first task"}
 
 
 class NoProgressError(Exception):
@@ -25,13 +26,16 @@ class NoProgressError(Exception):
 
 
 def follow_run(environment: Environment, run: str, console: Console, timeout: float) -> None:
-    """Show a run's progress until it is reported or rejected.
+    """Show a run's progress until it is reported, rejected or dead-lettered.
 
     On a terminal the display is live; elsewhere each change is one line. `timeout` is in seconds.
 
     Raises:
+        UnknownRunError: the environment has neither a record nor an input file of that run.
         NoProgressError: the record did not change for `timeout` seconds.
     """
+    # Asked for once: nothing becomes of a run that no file makes, however long one waits.
+    waiting = find_run(environment, run)
     ledger, began = environment.ledger(), time.monotonic()
     seen: dict[str, Any] = {}
     changed, printed = began, ""
@@ -41,7 +45,7 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
             try:
                 record = ledger.get(run)
             except UnknownRunError:
-                record = WAITING
+                record = waiting
             now = time.monotonic()
             if record != seen:
                 line = describe(run, record)
@@ -50,7 +54,7 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
                 seen, changed, printed = record, now, line
             if console.is_terminal:
                 live.update(display(run, record, stages, now - began), refresh=True)
-            if record["state"] in FINAL_STATES:
+            if record["state"] in TERMINAL_STATES:
                 return
             if now - changed > timeout:
                 raise NoProgressError(no_progress(environment, run, record, timeout))
@@ -59,7 +63,8 @@ def follow_run(environment: Environment, run: str, console: Console, timeout: fl
 
 def describe(run: str, record: dict[str, Any]) -> str:
     """One line about a run."""
-    parts = [f"{run}: {record['state']}"]
+    state = record["state"]
+    parts = [f"{run}: {'waiting for its first task' if state == WAITING else state}"]
     if "rows_in" in record:
         parts.append(f"{record['rows_in']} rows, {record.get('rows_refused', 0)} refused")
     if "shards" in record:
@@ -88,6 +93,6 @@ def no_progress(environment: Environment, run: str, record: dict[str, Any], time
     """What to look at when a run stands still."""
     return (
         f"Run {run} is '{record['state']}' and did not move for {timeout:.0f} s. "
-        f"`batch logs {run} --environment {environment.name}` shows what its tasks said; "
-        f"docs/operations.md says what else to look at. The run goes on where it can."
+        f"`batch why {run} --environment {environment.name}` says what it waits for. The run goes "
+        "on where it can."
     )

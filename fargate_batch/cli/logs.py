@@ -2,23 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from fargate_batch.names import StageOutput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fargate_batch.environment import Environment
 
+POLL_SECONDS: Final = 2.0
+OVERLAP_MS: Final = 60_000
+"""How far back each look begins: lines of one moment do not arrive at one moment."""
+BEFORE_MS: Final = 300_000
+"""Clocks differ; lines of a run may be a little older than its record."""
 
-def read_logs(environment: Environment, run: str) -> list[str]:
-    """The lines that name the run, oldest first."""
-    logs = environment.client("logs")
-    found: list[tuple[int, str]] = []
-    for stage in environment.settings.stages:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=environment.of(stage.name, StageOutput.LOG_GROUP_NAME),
-            filterPattern=f'"{run}"',
-        )
-        for page in pages:
-            found += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
-    return [message for _, message in sorted(found)]
+
+@dataclass
+class RunLogs:
+    """The lines that name a run; each is given out once."""
+
+    environment: Environment
+    run: str
+    since: int = 0
+    """Milliseconds since the epoch: CloudWatch looks through everything that came after."""
+    _seen: set[str] = field(default_factory=set)
+
+    def new(self) -> list[str]:
+        """The lines that came since the last look, in the order of their time."""
+        logs = self.environment.client("logs")
+        found: list[tuple[int, str]] = []
+        for stage in self.environment.settings.stages:
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=self.environment.of(stage.name, StageOutput.LOG_GROUP_NAME),
+                filterPattern=f'"{self.run}"',
+                startTime=self.since,
+            )
+            for event in (event for page in pages for event in page["events"]):
+                if event["eventId"] not in self._seen:
+                    self._seen.add(event["eventId"])
+                    found.append((event["timestamp"], event["message"].rstrip()))
+        if found:
+            self.since = max(self.since, max(found)[0] - OVERLAP_MS)
+        return [message for _, message in sorted(found)]
+
+    def follow(self) -> Iterator[str]:
+        """The lines as they come, for ever."""
+        while True:
+            yield from self.new()
+            time.sleep(POLL_SECONDS)
+
+
+def logs_of(environment: Environment, record: dict[str, Any]) -> RunLogs:
+    """The logs of a run that has a record, or an input file that will get one."""
+    begun = int(datetime.fromisoformat(record["created_at"]).timestamp() * 1000)
+    return RunLogs(environment, record["run_id"], max(0, begun - BEFORE_MS))
+
+
+def errors_among(lines: list[str]) -> list[dict[str, Any]]:
+    """Those lines that a task wrote as errors, with what they say; others are no JSON of ours."""
+    found = []
+    for line in lines:
+        try:
+            parsed = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(parsed, dict) and parsed.get("level") in {"error", "critical"}:
+            found.append(parsed)
+    return found

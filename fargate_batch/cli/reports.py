@@ -12,6 +12,8 @@ from rich.text import Text
 from fargate_batch.names import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from fargate_batch.environment import Environment
@@ -47,14 +49,34 @@ def show_summary(
     console: Console, record: dict[str, Any], summary: dict[str, Any], page: Path | None
 ) -> None:
     """Print what a reader wants to know first."""
-    currency = summary["base_currency"]
-    figures = Table("level", f"VaR, {currency}, one day", "ES")
-    for figure in summary["risk"]:
-        figures.add_row(f"{figure['level']:.1%}", f"{figure['var']:,.0f}", f"{figure['es']:,.0f}")
+    # The historical figures are the report's own; a simulation stands beside them if there is one.
+    measured = {"historical": summary["risk"]}
+    if simulated := summary.get("monte_carlo"):
+        measured["monte carlo"] = simulated["risk"]
+    figures = Table("scenarios", "level", f"VaR, {summary['base_currency']}, one day", "ES")
+    for scenarios, levels in measured.items():
+        for figure in levels:
+            figures.add_row(
+                scenarios, f"{figure['level']:.1%}", f"{figure['var']:,.0f}", f"{figure['es']:,.0f}"
+            )
     console.print(figures)
+    for text in backtests(summary):
+        console.print(text)
     console.print(f"rows in {summary['rows_in']:,}, refused {summary['rows_refused']:,}")
     for stage, timing in record.get("stages", {}).items():
-        console.print(f"{stage}: {timing['seconds']:.1f} s")
+        # A stage that was taken over or redriven may have begun and not said that it ended.
+        if "seconds" in timing:
+            console.print(f"{stage}: {timing['seconds']:.1f} s")
     if page is not None:
         # Not wrapped, so that it can be copied.
         console.print(Text(str(page)), soft_wrap=True)
+
+
+def backtests(summary: dict[str, Any]) -> Iterator[str]:
+    """A line for each level that was backtested to a zone of the traffic light."""
+    for level in summary.get("backtest", {}).get("levels", []):
+        if light := level.get("traffic_light"):
+            yield (
+                f"backtest at {level['level']:.1%}: {light['zone']} zone, "
+                f"{light['exceptions']} exceptions in the last 250 days"
+            )

@@ -7,16 +7,19 @@ import json
 import shutil
 import sys
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from batchkit.events import S3Event
 from batchkit.ledger import Ledger
 from sceptre.connection_manager import ConnectionManager
 
 from fargate_batch.cli.main import main
+from fargate_batch.names import logical_id
 from local.testing import LocalAws, local_aws
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("data-ingestion", "risk-calculation", "report-generation")
+FAILURES = "/aws/events/fargate-batch/task-failures/dev"
 STACK = "fargate-batch-dev-storage-buckets"
 # An access key of twelve digits is an account of its own to the local AWS.
 _accounts = itertools.count(300000000001)
@@ -98,6 +102,9 @@ class Launched:
     account: str
     input_bucket: str
     output_bucket: str
+    queues: dict[str, str]
+    """Each stage's queue URL."""
+    dead_letter_queues: dict[str, str]
 
     @property
     def ledger(self) -> Ledger:
@@ -106,10 +113,26 @@ class Launched:
     def clear(self) -> None:
         """Delete what the last test left."""
         dynamodb = boto3.client("dynamodb")
-        for record in self.ledger.all():
-            dynamodb.delete_item(TableName="ledger", Key={"id": {"S": record["id"]}})
+        for item in dynamodb.scan(TableName="ledger")["Items"]:
+            dynamodb.delete_item(TableName="ledger", Key={"id": item["id"]})
         for bucket in (self.input_bucket, self.output_bucket):
             boto3.resource("s3").Bucket(bucket).object_versions.delete()
+        for url in (*self.queues.values(), *self.dead_letter_queues.values()):
+            boto3.client("sqs").purge_queue(QueueUrl=url)
+
+    def drop(self, key: str, body: bytes = b"x") -> S3Event:
+        """Put a file into the input bucket, as whoever does not use `batch` would."""
+        answer = boto3.client("s3").put_object(Bucket=self.input_bucket, Key=key, Body=body)
+        return S3Event(self.input_bucket, key, answer["VersionId"])
+
+    def messages(self, url: str) -> list[str]:
+        """Take every message out of a queue."""
+        sqs, found = boto3.client("sqs"), []
+        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in batch:
+                found.append(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
 
     def put(self, key: str, body: str) -> None:
         boto3.client("s3").put_object(Bucket=self.output_bucket, Key=key, Body=body.encode())
@@ -119,8 +142,11 @@ class Launched:
         return [found["Key"] for found in answer.get("Contents", [])]
 
     def log(self, stage: str, *lines: tuple[int, str]) -> None:
-        logs = boto3.client("logs")
-        group, stream = f"/test/{stage}", "one"
+        self.write(f"/test/{stage}", *lines)
+
+    def write(self, group: str, *lines: tuple[int, str]) -> None:
+        """Write lines, each with its milliseconds since the epoch, into a log group."""
+        logs, stream = boto3.client("logs"), uuid.uuid4().hex
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         logs.put_log_events(
             logGroupName=group,
@@ -148,13 +174,18 @@ def made() -> list[Launched]:
 
 def make(account: str) -> Launched:
     versioned = {"VersioningConfiguration": {"Status": "Enabled"}}
-    names = Launched(account, f"input-{account}", f"output-{account}")
+    input_bucket, output_bucket = f"input-{account}", f"output-{account}"
     groups = {
         f"Group{index}": {
             "Type": "AWS::Logs::LogGroup",
-            "Properties": {"LogGroupName": f"/test/{stage}"},
+            "Properties": {"LogGroupName": name},
         }
-        for index, stage in enumerate(STAGES)
+        for index, name in enumerate([*(f"/test/{stage}" for stage in STAGES), FAILURES])
+    }
+    queues = {
+        f"{logical_id(stage)}{kind}": {"Type": "AWS::SQS::Queue"}
+        for stage in STAGES
+        for kind in ("Queue", "DeadLetterQueue")
     }
     create_stack(
         STACK,
@@ -163,16 +194,16 @@ def make(account: str) -> Launched:
                 "Type": "AWS::S3::Bucket",
                 "Properties": {"BucketName": bucket, **versioned},
             }
-            for name, bucket in (("Input", names.input_bucket), ("Output", names.output_bucket))
+            for name, bucket in (("Input", input_bucket), ("Output", output_bucket))
         }
-        | groups,
+        | groups
+        | queues,
         {"InputBucketName": {"Ref": "Input"}, "OutputBucketName": {"Ref": "Output"}}
         | {
-            "".join(part.capitalize() for part in stage.split("-")) + "LogGroupName": {
-                "Ref": f"Group{index}"
-            }
+            f"{logical_id(stage)}LogGroupName": {"Ref": f"Group{index}"}
             for index, stage in enumerate(STAGES)
-        },
+        }
+        | {f"{name}Url": {"Ref": name} for name in queues},
     )
     create_stack(
         "TapStackdev",
@@ -189,7 +220,15 @@ def make(account: str) -> Launched:
         },
         {"TurnAroundPromptTableName": {"Ref": "Table"}},
     )
-    return names
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    return Launched(
+        account,
+        input_bucket,
+        output_bucket,
+        {stage: outputs[f"{logical_id(stage)}QueueUrl"] for stage in STAGES},
+        {stage: outputs[f"{logical_id(stage)}DeadLetterQueueUrl"] for stage in STAGES},
+    )
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,6 @@ def test_a_half_launched_environment_says_what_is_missing(
     ended = batch("runs")
     assert ended.code == 1
     assert ended.message == (
-        "The environment dev has no TurnAroundPromptTableName in eu-west-1; "
+        "The environment dev has no InputBucketName in eu-west-1; "
         "`sceptre launch dev` creates what is missing."
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RUN = "positions-0123456789abcdef"
+CLAIM = "claim#data-ingestion#positions/positions.csv@v1"
 SUMMARY = {
     "base_currency": "EUR",
     "rows_in": 5000,
@@ -52,6 +53,10 @@ def finish(launched: Any, run: str = RUN) -> None:
     launched.ledger.advance(run, RunState.REPORTED)
 
 
+def run_of(event: S3Event) -> str:
+    return run_id(event.bucket, event.key, event.version_id)
+
+
 def test_submit_uploads_and_names_the_run_after_the_version(
     launched: Any, batch: Callable[..., Any], positions: Path
 ) -> None:
@@ -60,8 +65,12 @@ def test_submit_uploads_and_names_the_run_after_the_version(
     head = boto3.client("s3").head_object(
         Bucket=launched.input_bucket, Key="positions/Positions.csv"
     )
+    bucket, key, version = launched.input_bucket, "positions/Positions.csv", head["VersionId"]
     assert json.loads(ended.out) == {
-        "run_id": run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+        "run_id": run_id(bucket, key, version),
+        "bucket": bucket,
+        "key": key,
+        "version_id": version,
     }
 
 
@@ -172,14 +181,47 @@ def test_follow_of_a_rejected_run_exits_with_3(launched: Any, batch: Callable[..
 def test_follow_without_progress_exits_with_4(
     launched: Any, batch: Callable[..., Any], *, known: bool
 ) -> None:
+    run = run_of(launched.drop("positions/positions.csv"))
     if known:
-        begin(launched)
+        begin(launched, run)
     started = time.monotonic()
-    ended = batch("follow", RUN, "--timeout", 1)
+    ended = batch("follow", run, "--timeout", 1)
     assert time.monotonic() - started < 6
     assert ended.code == 4
-    assert f"`batch logs {RUN} --environment dev`" in ended.err
+    assert f"`batch why {run} --environment dev`" in ended.err
     assert ("ingesting" if known else "waiting for its first task") in ended.err
+
+
+def test_follow_of_a_dead_lettered_run_exits_with_5_and_names_the_way_on(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    begin(launched)
+    launched.ledger.dead_letter(
+        RUN, "claim#data-ingestion#positions/positions.csv@v1", "Out of memory."
+    )
+    ended = batch("follow", RUN)
+    assert ended.code == 5
+    assert f"Run {RUN} is dead-lettered: Out of memory." in ended.err
+    assert f"`batch redrive {RUN} --environment dev`" in ended.err
+    scripted = batch("follow", RUN, "--json")
+    assert scripted.code == 5
+    assert json.loads(scripted.out) == {"run_id": RUN, "dead-lettered": "Out of memory."}
+
+
+@pytest.mark.parametrize("command", ["follow", "report", "why", "logs", "redrive"])
+def test_a_run_of_another_environment_is_one_line_at_once(
+    launched: Any, batch: Callable[..., Any], project: Path, command: str
+) -> None:
+    assert launched
+    (project / "config" / "prod").mkdir()
+    (project / "config" / "prod" / "config.yaml").write_text("region: eu-west-1\n")
+    ended = batch(command, "nothing-of-the-kind")
+    assert ended.code == 1
+    assert ended.message == (
+        "There is no run 'nothing-of-the-kind' in dev: neither the ledger nor the input bucket "
+        "knows it. Is it another environment's (prod)? `batch runs --environment dev` lists its "
+        "runs."
+    )
 
 
 def test_report_downloads_every_file(
@@ -206,16 +248,6 @@ def test_report_of_a_run_that_goes_on_says_how_to_wait(
     )
 
 
-def test_report_of_an_unknown_run_is_one_line(launched: Any, batch: Callable[..., Any]) -> None:
-    assert launched
-    ended = batch("report", "nothing-of-the-kind")
-    assert ended.code == 1
-    assert ended.message == (
-        "The ledger ledger has no run 'nothing-of-the-kind'. "
-        "`batch runs` lists the environment's runs."
-    )
-
-
 def test_report_whose_files_have_expired_is_one_line(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
@@ -226,47 +258,18 @@ def test_report_whose_files_have_expired_is_one_line(
     assert "NoSuchKey" in ended.message
 
 
-def test_runs_lists_the_latest_first_with_whole_ids_and_reasons_as_they_are(
-    launched: Any, batch: Callable[..., Any]
-) -> None:
-    begin(launched, "older-0123456789abcdef", "positions/older.csv")
-    time.sleep(0.01)
-    begin(launched, "newer-0123456789abcdef", "positions/newer[1].csv")
-    launched.ledger.reject("newer-0123456789abcdef", "[bold] is unknown")
-    ended = batch("runs")
-    assert ended.code == 0
-    assert ended.out.index("newer-") < ended.out.index("older-")
-    assert "…" not in ended.out
-    assert "[bold]" in ended.out
-
-
-def test_runs_as_json_has_every_record(launched: Any, batch: Callable[..., Any]) -> None:
-    begin(launched)
-    launched.ledger.advance(RUN, RunState.CALCULATING, shards=2)
-    launched.ledger.shard_done(RUN, "00001")
-    (record,) = json.loads(batch("runs", "--json").out)
-    assert (record["run_id"], record["shards_done"]) == (RUN, ["00001"])
-
-
-def test_runs_of_an_environment_without_any_is_empty(
-    launched: Any, batch: Callable[..., Any]
-) -> None:
-    assert launched
-    assert json.loads(batch("runs", "--json").out) == []
-
-
-def test_logs_are_those_of_the_run_in_the_order_of_time(
-    launched: Any, batch: Callable[..., Any]
-) -> None:
-    now = int(time.time() * 1000)
-    launched.log("data-ingestion", (now, f"{RUN} first"), (now + 20, f"{RUN} third"))
-    launched.log("risk-calculation", (now + 10, f"{RUN} second"), (now + 15, "another run"))
-    ended = batch("logs", RUN)
-    assert ended.code == 0
-    assert ended.out.splitlines() == [f"{RUN} {which}" for which in ("first", "second", "third")]
-
-
-@pytest.mark.parametrize("command", [("follow",), ("submit",), ("report", RUN, "--timeout", "1")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("follow",),
+        ("submit",),
+        ("report", RUN, "--timeout", "1"),
+        ("redrive",),
+        ("redrive", RUN, "--all"),
+        ("runs", "--since", "yesterday"),
+        ("runs", "--state", "lost"),
+    ],
+)
 def test_wrong_use_exits_with_2(batch: Callable[..., Any], command: tuple[str, ...]) -> None:
     assert batch(*command).code == 2
 
@@ -279,6 +282,7 @@ def test_unreadable_positions_are_one_line(
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied", str(positions))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    # The module's own name for the built-in function.
+    monkeypatch.setattr("s3transfer.utils.open", refuse, raising=False)
     ended = batch("submit", positions)
     assert (ended.code, ended.message) == (1, f"{positions}: Permission denied")

@@ -1,0 +1,181 @@
+"""The commands of whoever is called at night: runs, why, logs, reconcile, redrive, dead-letters."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+from batchkit.errors import NotDeadError
+from batchkit.ledger import RunState
+from batchkit.reconcile import reconcile as put_back
+from rich.console import Console
+
+from fargate_batch.cli import showing
+from fargate_batch.cli.diagnosis import diagnose
+from fargate_batch.cli.letters import (
+    dead_runs,
+    discard_strays,
+    letters_of,
+    redrive_run,
+    resend_undelivered,
+)
+from fargate_batch.cli.logs import logs_of
+from fargate_batch.cli.moments import Moment
+from fargate_batch.cli.options import EXIT_CODES, Options, common, say
+from fargate_batch.cli.records import WAITING, find_run, list_all_runs, list_runs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+STATES: Final = (WAITING, *(state.value for state in RunState))
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    default="7d",
+    show_default=True,
+    help="Files that came since then: 90m, 36h, 7d, 2026-06-30 or 2026-06-30T18:00 (UTC).",
+)
+@click.option("--all", "everything", is_flag=True, help="Every run, however old.")
+@common
+def runs(options: Options, states: tuple[str, ...], since: datetime, *, everything: bool) -> None:
+    """List runs, the latest first; a file that no task has begun yet is `waiting`.
+
+    What it costs: one S3 listing for each 1,000 versions below positions/, and one read unit for
+    each run since then. --all reads the whole ledger instead, claims and all: half a read unit for
+    each 4 KB of it.
+    """
+    environment = options.find()
+    records = list_all_runs(environment) if everything else list_runs(environment, since)
+    if states:
+        records = [record for record in records if record["state"] in states]
+    if options.json:
+        click.echo(json.dumps(records, default=sorted, indent=2))
+        return
+    showing.show_runs(Console(), records)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("run")
+@common
+def why(options: Options, run: str) -> None:
+    """Say why a run was rejected, died or does not move, and what moves it."""
+    environment = options.find()
+    diagnosis = diagnose(environment, find_run(environment, run))
+    if options.json:
+        click.echo(json.dumps(diagnosis.as_json(), indent=2))
+    else:
+        showing.show_diagnosis(diagnosis)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("run")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
+@common
+def logs(options: Options, run: str, *, follow: bool) -> None:
+    """Print a run's log lines, over all stages and tasks, in the order of their time."""
+    environment = options.find()
+    record = find_run(environment, run)
+    found = logs_of(environment, record)
+    lines = found.new()
+    if not lines:
+        click.echo(f"Run {run} is {record['state']}; its tasks have logged nothing yet.", err=True)
+    for line in lines:
+        click.echo(line)
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            for line in found.follow():
+                click.echo(line)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("--all", "everything", is_flag=True, help="Look at every file, however old.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=600,
+    show_default=True,
+    help="Leave alone what came within so many seconds; its task may be on its way.",
+)
+@common
+def reconcile(options: Options, grace: float, *, everything: bool) -> None:
+    """Put back on its queue what was lost on its way; the environment does it by itself as well.
+
+    It looks at files as old as the settings' reconcile.lookback_hours. Work that is done, in hand
+    or among the dead letters is left alone.
+    """
+    environment = options.find()
+    settings = environment.settings
+    done = put_back(
+        environment.place(),
+        lookback_hours=None if everything else settings.reconcile.lookback_hours,
+        grace_seconds=grace,
+        expected_minutes=settings.alarms.run_expected_minutes,
+    )
+    if options.json:
+        click.echo(json.dumps(asdict(done), indent=2))
+        return
+    showing.show_sent(done.sent)
+    click.echo(
+        f"{done.inputs} files looked at, {done.open_runs} runs open, {done.overdue_runs} of them "
+        f"overdue; {len(done.sent)} put back."
+    )
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("run", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every dead-lettered run.")
+@common
+def redrive(options: Options, run: str | None, *, everything: bool) -> None:
+    """Work a dead-lettered run again, or all of them; mend the cause first.
+
+    Each piece that died gets its attempts anew, and its dead letters go. --all reads the whole
+    ledger, and sends dead letters that are events of no dead-lettered run back to their queue.
+    """
+    if (run is None) == (not everything):
+        raise click.UsageError("Name a run, or give --all.")
+    environment = options.find()
+    if run is not None:
+        sent = list(redrive_run(environment, run))
+    else:
+        sent = []
+        for one in dead_runs(environment):
+            # Somebody else may have redriven it since.
+            with contextlib.suppress(NotDeadError):
+                sent += redrive_run(environment, one)
+        sent += resend_undelivered(environment)
+    if options.json:
+        click.echo(json.dumps([asdict(piece) for piece in sent], indent=2))
+        return
+    showing.show_sent(sent)
+    if sent:
+        count = len({piece.run_id for piece in sent})
+        click.echo(f"{len(sent)} pieces of {count} runs are on their queues again.")
+    else:
+        say(options, "Nothing is dead-lettered.")
+
+
+@click.command("dead-letters", epilog=EXIT_CODES)
+@click.option(
+    "--discard", is_flag=True, help="Print and delete those that belong to no run, for good."
+)
+@common
+def dead_letters(options: Options, *, discard: bool) -> None:
+    """List the dead letters, those too that belong to no run.
+
+    A look hides them from another look for as long as it takes; none is lost by it.
+    """
+    environment = options.find()
+    found = discard_strays(environment) if discard else letters_of(environment)
+    if options.json:
+        click.echo(json.dumps([showing.letter_as_json(letter) for letter in found], indent=2))
+    else:
+        showing.show_letters(Console(), found)
