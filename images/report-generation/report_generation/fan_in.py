@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-from batchkit.errors import ObjectConflictError
+from batchkit.errors import ObjectConflictError, Rejected
 from batchkit.figures import KEY_COLUMNS, SCENARIO_HASH, VALUE_COLUMN, Measure
 from batchkit.runs import RunKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from decimal import Decimal
+    from collections.abc import Iterable, Iterator
 
     from batchkit.storage import Storage
+
+_SUM_KEYS: Final = [name for name in KEY_COLUMNS if name != "scenario"]
+_IS_PNL: Final = pl.col("measure") == Measure.PNL
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a run."""
+
+    losses: dict[str, list[float]]
+    """By book, in its order: a loss (above 0) or profit for every scenario."""
+    sums: pl.DataFrame
+    """measure, book, factor_id, tenor, value: all that does not depend on a scenario, sorted."""
+    rows: int
+    """How many rows of figures were added."""
+
+    @property
+    def present_values(self) -> dict[str, float]:
+        """Each book's value today."""
+        rows = self.sums.filter(pl.col("measure") == Measure.PRESENT_VALUE)
+        return dict(rows.select("book", VALUE_COLUMN).iter_rows())
+
+    @property
+    def sensitivities(self) -> pl.DataFrame:
+        """Sensitivity, book, factor_id, tenor and amount: what sensitivities.csv holds."""
+        return self.sums.filter(pl.col("measure") != Measure.PRESENT_VALUE).select(
+            pl.col("measure").alias("sensitivity"),
+            "book",
+            "factor_id",
+            "tenor",
+            # As in summary.json, to a millionth; adding zero turns -0 into 0.
+            (pl.col(VALUE_COLUMN).round(6) + 0.0).alias("amount"),
+        )
 
 
 def shard_figures(storage: Storage, manifest: dict[str, Any]) -> Iterator[bytes]:
@@ -28,63 +61,54 @@ def shard_figures(storage: Storage, manifest: dict[str, Any]) -> Iterator[bytes]
         yield storage.read_output(keys.risk(shard["name"]))
 
 
-def summed(files: Iterator[bytes], scenario_sha256: str) -> pl.DataFrame:
-    """Return the sums of figures files, in the columns of `batchkit.figures`.
+def added(files: Iterable[bytes], scenario_sha256: str, scenarios: int) -> Figures:
+    """Return the sums of figures files, added one after the other in their order.
 
-    The values are decimals, so neither the order nor the number of the files changes a bit of them.
+    A book that a shard does not have adds nothing to it. Only one file is held at a time.
 
     Raises:
-        ObjectConflictError: a file was made with another scenario set.
+        ObjectConflictError: a file was made with another scenario set, or a book in it has not
+            one P&L for every scenario.
+        Rejected: a figure is beyond what can be counted.
     """
-    total: pl.DataFrame | None = None
+    numbers = pl.Series("scenario", range(scenarios), dtype=pl.Int32)
+    pnl: dict[str, pl.Series] = {}
+    sums: pl.DataFrame | None = None
+    rows = 0
     for content in files:
-        made_with = pl.read_parquet_metadata(io.BytesIO(content)).get(SCENARIO_HASH)
-        if made_with != scenario_sha256:
-            raise ObjectConflictError(
-                f"A shard's figures were made with the scenario set {made_with}, and the run's is "
-                f"{scenario_sha256}; they cannot be added."
-            )
-        part = pl.read_parquet(io.BytesIO(content))
-        joined = part if total is None else pl.concat([total, part])
-        total = joined.group_by(KEY_COLUMNS).agg(pl.col(VALUE_COLUMN).sum())
-    if total is None:
+        part = _read(content, scenario_sha256)
+        rows += part.height
+        for (book,), own in part.filter(_IS_PNL).partition_by("book", as_dict=True).items():
+            if not own["scenario"].equals(numbers):
+                raise ObjectConflictError(
+                    f"Book {book} of a shard has {own.height} P&L figures that are not one for "
+                    f"each of the {scenarios} scenarios."
+                )
+            before = pnl.get(book)
+            pnl[book] = own[VALUE_COLUMN] if before is None else before + own[VALUE_COLUMN]
+        others = part.filter(~_IS_PNL).select(*_SUM_KEYS, VALUE_COLUMN)
+        # Two rows a key at most, and a sum of two has no order.
+        joined = others if sums is None else pl.concat([sums, others])
+        sums = joined.group_by(_SUM_KEYS).agg(pl.col(VALUE_COLUMN).sum())
+    if sums is None:
         raise ValueError("A run has at least one shard.")
-    return total.sort("measure", "book", "factor_id", "scenario")
+    _finite([sums[VALUE_COLUMN], *pnl.values()])
+    losses = {book: (0.0 - pnl[book]).to_list() for book in sorted(pnl)}
+    return Figures(losses, sums.sort("measure", "book", "factor_id", "tenor"), rows)
 
 
-def losses_by_book(figures: pl.DataFrame, scenarios: int) -> dict[str, list[Decimal]]:
-    """Return each book's loss (above 0) or profit in every scenario.
-
-    Raises:
-        ObjectConflictError: a book has not one P&L for every scenario.
-    """
-    rows = figures.filter(pl.col("measure") == Measure.PNL).sort("book", "scenario")
-    losses: dict[str, list[Decimal]] = {}
-    # copy_negate, since the minus sign rounds to the 28 digits of the default context.
-    for (book,), group in rows.group_by("book", maintain_order=True):
-        if group["scenario"].to_list() != list(range(scenarios)):
-            raise ObjectConflictError(
-                f"Book {book} has {group.height} P&L figures for {scenarios} scenarios."
-            )
-        losses[str(book)] = [value.copy_negate() for value in group[VALUE_COLUMN]]
-    return losses
-
-
-def present_values(figures: pl.DataFrame) -> dict[str, Decimal]:
-    """Return each book's value today."""
-    rows = figures.filter(pl.col("measure") == Measure.PRESENT_VALUE).sort("book")
-    return dict(rows.select("book", VALUE_COLUMN).iter_rows())
-
-
-def sensitivities(figures: pl.DataFrame) -> pl.DataFrame:
-    """Return sensitivity, book, factor_id and amount (Float64), sorted."""
-    return (
-        figures.filter(pl.col("measure").is_in([Measure.EQ_DELTA, Measure.FX_DELTA]))
-        .sort("measure", "factor_id", "book")
-        .select(
-            pl.col("measure").alias("sensitivity"),
-            "book",
-            "factor_id",
-            pl.col(VALUE_COLUMN).cast(pl.Float64).round(2).alias("amount"),
+def _read(content: bytes, scenario_sha256: str) -> pl.DataFrame:
+    made_with = pl.read_parquet_metadata(BytesIO(content)).get(SCENARIO_HASH)
+    if made_with != scenario_sha256:
+        raise ObjectConflictError(
+            f"A shard's figures were made with the scenario set {made_with}, and the run's is "
+            f"{scenario_sha256}; they cannot be added."
         )
-    )
+    return pl.read_parquet(BytesIO(content))
+
+
+def _finite(columns: Iterable[pl.Series]) -> None:
+    if not all(column.is_finite().all() for column in columns):
+        raise Rejected(
+            "The sum of a book's figures is beyond the largest number. Are the quantities right?"
+        )

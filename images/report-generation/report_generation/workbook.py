@@ -8,118 +8,82 @@ from typing import TYPE_CHECKING, Any, Final
 
 import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
 
-from report_generation.page import percent
+from report_generation.formats import Kind
+from report_generation.tables import backtest, risk, run, scenarios, sensitivities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    import polars as pl
+    from report_generation.summary import Results
+    from report_generation.tables.model import Table
 
-_MONEY: Final = "#,##0;[Red]-#,##0"
-_COUNT: Final = "#,##0"
+_FORMATS: Final = {
+    Kind.MONEY: "#,##0;[Red]-#,##0",
+    Kind.COUNT: "#,##0",
+    Kind.LEVEL: "0.0##%",
+    Kind.STATISTIC: "0.0000",
+    Kind.DECIMAL: "#,##0.0",
+}
+_PNL_CELLS: Final = 1_000_000
+"""Beyond that, the P&L sheet has the portfolio alone; risk/ has every book's."""
+_SHEET_ROWS: Final = 1_048_576
 
 
-def render(
-    summary: Mapping[str, Any],
-    losses_by_book: Mapping[str, Sequence[float]],
-    dates: Sequence[str],
-    sensitivities: pl.DataFrame,
-) -> bytes:
-    """Return the workbook; the same bytes for the same figures.
-
-    Args:
-        summary: of summary.py, with or without timings.
-        losses_by_book: a loss for every scenario.
-        dates: of the scenarios.
-        sensitivities: of fan_in.py.
-    """
+def render(results: Results) -> bytes:
+    """Return the workbook; the same bytes for the same results."""
     buffer = io.BytesIO()
-    # Text is text: a book called "=1+1" must not become a formula, nor a name a link.
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(buffer, options)
+    # Text is text: a book called "=1+1" must not become a formula, nor a name a link. A sheet's
+    # rows go to a temporary file one by one, so that a large one does not fill the memory.
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    workbook = xlsxwriter.Workbook(buffer, options)
     # The file's own date would be the moment of writing.
-    book.set_properties({"created": datetime.fromisoformat(summary["as_of"])})
-    levels = [percent(risk["level"]) for risk in summary["risk"]]
-    _sheet(
-        book,
-        "Risk",
-        ["Level", "VaR", "ES", "VaR is the n-th worst loss"],
-        [
-            [percent(risk["level"]), risk["var"], risk["es"], risk["rank"]]
-            for risk in summary["risk"]
-        ],
-    )
-    names = ("VaR", "ES", "Component ES")
-    _sheet(
-        book,
-        "Books",
-        ["Book", "Present value", *(f"{name} {level}" for level in levels for name in names)],
-        [
-            [
-                row["book"],
-                row["present_value"],
-                *(risk[field] for risk in row["risk"] for field in ("var", "es", "component_es")),
-            ]
-            for row in summary["books"]
-        ],
-    )
-    _sheet(
-        book,
-        "P&L",
-        ["Scenario", *losses_by_book],
-        [
-            [day, *(-losses[index] for losses in losses_by_book.values())]
-            for index, day in enumerate(dates)
-        ],
-    )
-    _sheet(
-        book,
-        "Sensitivities",
-        ["Sensitivity", "Book", "Factor", "Amount"],
-        [list(row) for row in sensitivities.iter_rows()],
-    )
-    _sheet(
-        book,
-        "Refused rows",
-        ["Rule", "Rows"],
-        [[rule, count] for rule, count in summary["refused_by_rule"].items()],
-    )
-    _sheet(
-        book,
-        "Run",
-        ["", summary["run_id"]],
-        [
-            ["As of", summary["as_of"]],
-            ["Base currency", summary["base_currency"]],
-            ["Input", f"s3://{summary['input']['bucket']}/{summary['input']['key']}"],
-            ["Rows in", summary["rows_in"]],
-            ["Rows refused", summary["rows_refused"]],
-            ["Scenarios", summary["scenarios"]["count"]],
-            ["Scenario set (SHA-256)", summary["scenarios"]["sha256"]],
-            ["Present value", summary["present_value"]],
-        ],
-    )
-    book.close()
+    workbook.set_properties({"created": datetime.fromisoformat(results.summary["as_of"])})
+    formats = {kind: workbook.add_format({"num_format": text}) for kind, text in _FORMATS.items()}
+    head = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+    for name, table in sheets(results).items():
+        _write(workbook.add_worksheet(name), table, formats, head)
+    workbook.close()
     return buffer.getvalue()
 
 
-def _sheet(book: xlsxwriter.Workbook, name: str, header: list[str], rows: list[list[Any]]) -> None:
-    sheet = book.add_worksheet(name)
-    head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-    money = book.add_format({"num_format": _MONEY})
-    count = book.add_format({"num_format": _COUNT})
-    for column, title in enumerate(header):
-        sheet.write_string(0, column, title, head)
-        widest = max((len(str(row[column])) for row in rows), default=0)
-        sheet.set_column(column, column, min(60, max(12, widest + 2, len(title) // 2 + 2)))
+def sheets(results: Results) -> dict[str, Table]:
+    """Return the workbook's tables by the names of their sheets."""
+    summary = results.summary
+    by_book = len(results.losses) * len(results.losses_by_book) <= _PNL_CELLS
+    made = {
+        "Risk": risk.portfolio(summary),
+        "Books": risk.books(summary),
+        "Stress": scenarios.stress_by_book(summary),
+        "Worst days": scenarios.worst(summary),
+        "Backtest": backtest.coverage(summary),
+        "Tests": backtest.tests(summary),
+        "Exceptions": backtest.exceptions(summary),
+        "Tested days": backtest.days(results.backtests),
+        "Greeks": sensitivities.by_factor(summary),
+        "Sensitivities": sensitivities.by_book(results),
+        "P&L": scenarios.pnl(results, by_book=by_book),
+        "Refused rows": run.refused(summary),
+        "Factors without history": run.gaps(summary),
+    }
+    return {**made, "Run": run.facts(summary)}
+
+
+def _write(sheet: Any, table: Table, formats: Mapping[Kind, Any], head: Any) -> None:
+    rows = [*table.rows[: _SHEET_ROWS - 2], *([table.total] if table.total else [])]
+    for place, column in enumerate(table.columns):
+        sheet.write_string(0, place, column.title, head)
+        widest = max((len(_text(row[place])) for row in rows), default=0)
+        sheet.set_column(place, place, min(60, max(10, widest + 2, len(column.title) // 2 + 2)))
     for number, row in enumerate(rows, start=1):
-        for column, value in enumerate(row):
+        for place, (value, column) in enumerate(zip(row, table.columns, strict=True)):
             if isinstance(value, str):
-                sheet.write_string(number, column, value)
-            else:
-                sheet.write_number(
-                    number, column, value, count if isinstance(value, int) else money
-                )
+                sheet.write_string(number, place, value)
+            elif value is not None:
+                sheet.write_number(number, place, value, formats[column.kind])
     sheet.freeze_panes(1, 1)
-    if rows:
-        sheet.autofilter(0, 0, len(rows), len(header) - 1)
+    if table.rows:
+        sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:,.0f}" if isinstance(value, int | float) else value

@@ -1,65 +1,91 @@
 from __future__ import annotations
 
-import io
-from decimal import Decimal
-from typing import Any
+import random
 
-import polars as pl
 import pytest
-from batchkit.errors import ObjectConflictError
-from report_generation.fan_in import losses_by_book, present_values, sensitivities, summed
+from batchkit.errors import ObjectConflictError, Rejected
+from report_generation.fan_in import Figures, added
 
-SCHEMA: dict[str, Any] = {
-    "book": pl.String,
-    "measure": pl.String,
-    "factor_id": pl.String,
-    "scenario": pl.Int32,
-    "value": pl.Decimal(38, 21),
-}
+from tests.images.report_generation.conftest import Row, figures_file, pnl_rows
 
-
-def file(*rows: tuple[str, str, str | None, int | None, str], made_with: str = "h") -> bytes:
-    buffer = io.BytesIO()
-    frame = pl.DataFrame([(*row[:4], Decimal(row[4])) for row in rows], schema=SCHEMA, orient="row")
-    frame.write_parquet(buffer, metadata={"scenario_sha256": made_with})
-    return buffer.getvalue()
-
-
-FIRST = file(
-    ("A", "PNL", None, 0, "0.1"),
-    ("A", "PNL", None, 1, "-1e16"),
-    ("A", "PV", None, None, "5"),
-    ("A", "EQ_DELTA", "X", None, "7"),
+FIRST = figures_file(
+    [
+        *pnl_rows("A", [0.1, -1e16]),
+        ("A", "PV", None, None, None, 5.0),
+        ("A", "EQ_DELTA", "X", None, None, 7.0),
+        ("A", "GIRR_DELTA", "USD-OIS", "1Y", None, -3.0),
+        ("A", "GIRR_DELTA", "USD-OIS", "2Y", None, -4.0),
+        ("A", "THETA", None, None, None, -1.0),
+    ],
+    "h",
 )
-SECOND = file(
-    ("A", "PNL", None, 0, "0.2"),
-    ("A", "PNL", None, 1, "1e-21"),
-    ("A", "PV", None, None, "6"),
-    ("B", "PNL", None, 0, "1"),
-    ("B", "PNL", None, 1, "2"),
-    ("B", "FX_DELTA", "EURUSD", None, "8"),
+SECOND = figures_file(
+    [
+        *pnl_rows("B", [1.0, 2.0]),
+        *pnl_rows("A", [0.2, 1.0]),
+        ("A", "PV", None, None, None, 6.0),
+        ("A", "GIRR_DELTA", "USD-OIS", "2Y", None, -0.5),
+        ("A", "THETA", None, None, None, -2.0),
+        ("B", "FX_DELTA", "EURUSD", None, None, 8.0),
+        ("B", "PV", None, None, None, 1.0),
+    ],
+    "h",
 )
 
 
-def test_figures_add_up_exactly_in_any_order() -> None:
-    figures = summed(iter([FIRST, SECOND]), "h")
-    assert figures.equals(summed(iter([SECOND, FIRST]), "h"))
-    losses = losses_by_book(figures, 2)
-    assert losses["A"] == [Decimal("-0.3"), Decimal("9999999999999999.999999999999999999999")]
-    assert losses["B"] == [Decimal(-1), Decimal(-2)]
-    assert present_values(figures) == {"A": Decimal(11)}
-    assert sensitivities(figures).rows() == [
-        ("EQ_DELTA", "A", "X", 7.0),
-        ("FX_DELTA", "B", "EURUSD", 8.0),
+def figures(*files: bytes, scenarios: int = 2) -> Figures:
+    return added(files, "h", scenarios)
+
+
+def test_shards_add_up_by_book_and_a_book_may_lack_in_one() -> None:
+    found = figures(FIRST, SECOND)
+    assert found.losses == {"A": [-(0.1 + 0.2), 1e16 - 1.0], "B": [-1.0, -2.0]}
+    assert list(found.losses) == ["A", "B"]
+    assert found.present_values == {"A": 11.0, "B": 1.0}
+    assert found.rows == 7 + 9
+
+
+def test_sensitivities_add_up_by_factor_and_tenor() -> None:
+    assert figures(FIRST, SECOND).sensitivities.rows() == [
+        ("EQ_DELTA", "A", "X", None, 7.0),
+        ("FX_DELTA", "B", "EURUSD", None, 8.0),
+        ("GIRR_DELTA", "A", "USD-OIS", "1Y", -3.0),
+        ("GIRR_DELTA", "A", "USD-OIS", "2Y", -4.5),
+        ("THETA", "A", None, None, -3.0),
     ]
 
 
+def test_shards_are_added_in_their_order_to_the_last_bit() -> None:
+    source = random.Random(3)  # noqa: S311 - no secret
+    shards = [[source.gauss(0, 10.0 ** (number % 12)) for _ in range(50)] for number in range(40)]
+    files = []
+    for values in shards:
+        rows: list[Row] = [*pnl_rows("A", values), ("A", "PV", None, None, None, values[0])]
+        files.append(figures_file(rows, "h"))
+    expected = shards[0]
+    for values in shards[1:]:
+        expected = [total + value for total, value in zip(expected, values, strict=True)]
+    found = [figures(*files, scenarios=50) for _ in range(3)]
+    for one in found:
+        assert one.losses == {"A": [-value for value in expected]}
+        assert one.present_values == {"A": expected[0]}
+        assert one.sums.equals(found[0].sums)
+
+
 def test_figures_of_another_scenario_set_are_not_added() -> None:
-    other = file(("A", "PV", None, None, "1"), made_with="other")
+    other = figures_file([("A", "PV", None, None, None, 1.0)], "other")
     with pytest.raises(ObjectConflictError, match="scenario set other, and the run's is h"):
-        summed(iter([FIRST, other]), "h")
+        figures(FIRST, other)
 
 
-def test_a_scenario_too_few_is_noticed() -> None:
-    with pytest.raises(ObjectConflictError, match="Book A has 2 P&L figures for 3 scenarios"):
-        losses_by_book(summed(iter([FIRST]), "h"), 3)
+@pytest.mark.parametrize("numbers", [[0], [0, 1, 2], [0, 2], [0, 0]])
+def test_a_book_without_one_figure_for_every_scenario_is_noticed(numbers: list[int]) -> None:
+    rows: list[Row] = [("A", "PNL", None, None, number, 1.0) for number in numbers]
+    with pytest.raises(ObjectConflictError, match="Book A of a shard has"):
+        figures(FIRST, figures_file(rows, "h"))
+
+
+def test_a_sum_beyond_the_largest_number_rejects_the_run() -> None:
+    huge = figures_file(pnl_rows("A", [1.7e308, 0.0]), "h")
+    with pytest.raises(Rejected, match="Are the quantities right"):
+        figures(huge, huge)

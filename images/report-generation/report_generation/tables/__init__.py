@@ -1,0 +1,1 @@
+"""The report's tables: page and workbook show the same."""
