@@ -30,7 +30,7 @@ def load(content: bytes, key: str = KEY, as_of: date = AS_OF) -> pl.DataFrame:
 def test_csv_gzip_and_parquet_say_the_same() -> None:
     plain = load(market_csv(ROWS))
     assert load(gzip.compress(market_csv(ROWS)), KEY + ".gz").equals(plain)
-    assert load(parquet(plain), KEY.replace("csv", "parquet")).equals(plain)
+    assert load(parquet(plain), PARQUET).equals(plain)
 
 
 def test_what_a_spreadsheet_adds_to_a_csv_is_read_over() -> None:
@@ -48,7 +48,13 @@ def test_parquet_may_hold_other_types_of_the_same_meaning() -> None:
         pl.col("factor_id", "factor_type").cast(pl.Categorical),
         pl.col("value").cast(pl.String),
     )
-    assert load(parquet(other), KEY.replace("csv", "parquet")).equals(plain)
+    assert load(parquet(other), PARQUET).equals(plain)
+
+
+def test_a_number_in_parquet_is_no_date() -> None:
+    numbers = load(market_csv(ROWS)).with_columns(pl.col("date").cast(pl.Int32))
+    with pytest.raises(Rejected, match="line 1 .*its date is not a date"):
+        load(parquet(numbers), PARQUET)
 
 
 def test_a_file_without_tenors_has_none() -> None:
