@@ -40,6 +40,9 @@ from local.ecs import (
 )
 from local.ecs import containers as ecs_containers
 from local.events import delivery, log_target, metrics, object_versions, permissions, schedules
+from local.faults import control
+from local.faults import events as event_faults
+from local.faults import tasks as task_faults
 from local.registry import addresses, blobs
 from local.registry import images as registry_images
 from local.runner import client, images
@@ -66,6 +69,7 @@ _MODULES: Final = (
     embedded_metrics,
     encryption,
     endpoints,
+    event_faults,
     exits,
     gauges,
     images,
@@ -89,6 +93,7 @@ _MODULES: Final = (
     state_changes,
     stopping,
     storage,
+    task_faults,
     tracking,
     transport,
 )
@@ -133,11 +138,14 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     exits.install()
     state_changes.install()
     slots.install()
+    task_faults.install()
+    control.install()
     stopping.install()
     agent.install()
     protection.install()
     scheduler.install()
     metrics.install()
+    event_faults.install()
     object_versions.install()
     delivery.install()
     schedules.install()

@@ -102,6 +102,7 @@ def serve(
 
     from local import extensions, gateway, persistence
     from local.clock import Clock
+    from local.faults import calls
     from local.runner import client, engine
 
     found = engine.find(directory.path) if use_engine else None
@@ -119,7 +120,9 @@ def serve(
     clock = Clock()
     clock.start()
     try:
-        asyncio.run(_serve(gateway.over(app), [f"{address}:{port}" for address in addresses]))
+        asyncio.run(
+            _serve(gateway.over(calls.over(app)), [f"{address}:{port}" for address in addresses])
+        )
     finally:
         clock.stop()
         runner.close()

@@ -35,6 +35,9 @@ _REGISTER_SESSION: Final = Symbol("services.sts", "register_session", ("access_k
 
 SYMBOLS: Final = (_REGISTER_METADATA, _REGISTER_SESSION)
 
+TASK_KEYS: Final[set[str]] = set()
+"""The access keys of all tasks since the start."""
+
 _SESSION_SECONDS: Final = 12 * 3600
 _REFUSED_BY_BOTOCORE: Final = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -91,6 +94,7 @@ def _credentials(role_arn: str, task_arn: str) -> dict[str, str]:
     role = role_arn.rsplit("/", 1)[1]
     session = task_arn.rsplit("/", 1)[1].replace("-", "")
     access_key = "ASIA" + secrets.token_hex(8).upper()
+    TASK_KEYS.add(access_key)
     secret, token = secrets.token_hex(20), secrets.token_hex(64)
     _REGISTER_SESSION.get()(
         access_key,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from local.casing import camel_case
 from local.events import log_target, metrics, permissions
+from local.faults import tasks
 from local.responses import RefusedError, payload_of
 from local.symbols import Symbol
 
@@ -102,7 +103,7 @@ def _attempt(target: dict[str, Any], rule: dict[str, Any], view: Any) -> _Failur
     try:
         request = _request(target, rule, view)
         permissions.check_run_task(target.get("RoleArn"), request)
-        answer = payload_of(_RUN_TASK.get()(request))
+        answer = tasks.unplaced(rule["Name"], request) or payload_of(_RUN_TASK.get()(request))
     except RefusedError as error:
         retryable = error.code in _RETRYABLE or error.status >= 500
         code = _CODES.get(error.code, "SDK_CLIENT_ERROR")
