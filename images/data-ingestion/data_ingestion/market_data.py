@@ -163,7 +163,7 @@ def _typed(given: pl.DataFrame, first: int) -> pl.DataFrame:
     day = pl.col("date")
     if given.schema["date"] == pl.String:
         day = day.str.strip_chars(_BLANKS).str.to_date("%Y-%m-%d", strict=False)
-    elif given.schema["date"] not in {pl.Date, pl.Datetime}:
+    elif not isinstance(given.schema["date"], pl.Date | pl.Datetime):
         # A number may count days or milliseconds, or be 20260130.
         day = pl.lit(None, pl.Date).alias("date")
     value = pl.col("value")

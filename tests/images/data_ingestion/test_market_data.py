@@ -53,7 +53,7 @@ def test_parquet_may_hold_other_types_of_the_same_meaning() -> None:
 
 def test_a_number_in_parquet_is_no_date() -> None:
     numbers = load(market_csv(ROWS)).with_columns(pl.col("date").cast(pl.Int32))
-    with pytest.raises(Rejected, match="line 1 .*its date is not a date"):
+    with pytest.raises(Rejected, match=r"line 1 .*its date is not a date"):
         load(parquet(numbers), PARQUET)
 
 
