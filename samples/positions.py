@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,7 @@ _COUNTERPARTIES: Final = tuple(f"CP{number:03d}" for number in range(1, 41))
 
 BAD_SHARE: Final = 0.01
 TOO_MANY_FIELDS: Final[dict[str, str]] = {}
-# What each kind of bad row says instead of something right: of any product, and of each.
+# What a bad row says instead of something right: one of any product, and of each.
 MISTAKES: Final = (
     {"risk_factor": "UNLISTED-CO"},
     {"quantity": "n/a"},
@@ -84,6 +85,8 @@ def rows(source: random.Random, count: int, as_of: date) -> Iterator[list[str]]:
     """Yield `count` positions in the order of `COLUMNS`."""
     makers = {"EQUITY": _equity, "EQOPT": _option, "BOND": _bond, "FXFWD": _fx_forward}
     products, shares = list(_SHARES), list(_SHARES.values())
+    # In turn, so that a few thousand rows have every mistake.
+    mistakes = {name: itertools.cycle((*MISTAKES_OF[name], *MISTAKES)) for name in products}
     for number in range(1, count + 1):
         (product,) = source.choices(products, shares)
         row = dict.fromkeys(COLUMNS, "") | {
@@ -95,12 +98,10 @@ def rows(source: random.Random, count: int, as_of: date) -> Iterator[list[str]]:
             **makers[product](source, as_of),
         }
         fields = [row[name] for name in COLUMNS]
-        yield _spoiled(source, product, fields) if source.random() < BAD_SHARE else fields
+        yield _spoiled(fields, next(mistakes[product])) if source.random() < BAD_SHARE else fields
 
 
-def _spoiled(source: random.Random, product: str, fields: list[str]) -> list[str]:
-    """Return a row with one of the mistakes that real files have."""
-    mistake = source.choice(source.choice((MISTAKES, MISTAKES_OF[product])))
+def _spoiled(fields: list[str], mistake: dict[str, str]) -> list[str]:
     if mistake is TOO_MANY_FIELDS:
         return [*fields, "one field too many"]
     return [mistake.get(name, value) for name, value in zip(COLUMNS, fields, strict=True)]

@@ -10,7 +10,7 @@ import pytest
 from samples import generate
 from samples.generate import main, write, write_large
 from samples.market import EQUITIES
-from samples.positions import BOOKS
+from samples.positions import BOOKS, MISTAKES, MISTAKES_OF
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 POSITIONS, MARKET = SAMPLES / "positions.csv.gz", SAMPLES / "market-data" / "2026-01-30.csv"
@@ -59,6 +59,18 @@ def test_the_committed_positions_are_small_and_of_every_product_and_book() -> No
     products = Counter(row["product_type"] for row in rows)
     assert all(products[product] > 500 for product in BOOKS)
     assert {row["book"] for row in rows} == {book for books in BOOKS.values() for book in books}
+
+
+def test_the_committed_positions_have_every_mistake() -> None:
+    with gzip.open(POSITIONS, "rt", encoding="utf-8") as text:
+        rows = list(csv.DictReader(text))
+    for product, own in MISTAKES_OF.items():
+        for mistake in own:
+            wrong = {"product_type": product} | mistake
+            assert any(wrong.items() <= row.items() for row in rows), wrong
+    for mistake in MISTAKES:
+        assert any(mistake.items() <= row.items() for row in rows), mistake
+    assert any(None in row for row in rows)  # one field too many
 
 
 def test_a_large_file_begins_as_the_small_one_and_goes_on_under_new_ids(
