@@ -11,6 +11,7 @@ from local import (
     endpoints,
     gauges,
     metric_data,
+    persistence,
     queues,
     transport,
 )
@@ -21,6 +22,7 @@ from local.cloudformation import (
     containers,
     dependencies,
     encryption,
+    interruption,
     network,
     rules,
     scaling,
@@ -33,6 +35,7 @@ from local.ecs import (
     exits,
     protection,
     requests,
+    restarts,
     scheduler,
     slots,
     state_changes,
@@ -73,16 +76,19 @@ _MODULES: Final = (
     exits,
     gauges,
     images,
+    interruption,
     log_target,
     metric_data,
     metrics,
     network,
     object_versions,
     permissions,
+    persistence,
     protection,
     queues,
     registry_images,
     requests,
+    restarts,
     rules,
     schedules,
     scaler,
@@ -140,6 +146,7 @@ def install(runner: Runner, directory: Directory, port: int) -> None:
     slots.install()
     task_faults.install()
     control.install()
+    restarts.install()
     stopping.install()
     agent.install()
     protection.install()

@@ -1,7 +1,9 @@
-"""What survives a restart beyond what MiniStack saves.
+"""What survives a restart: all that MiniStack saves, and what it does not.
 
 MiniStack saves each service as JSON, of buckets only their settings, and of versioned objects
-nothing. Here the stores of S3 are saved as they are, and what this package remembers itself.
+nothing. Here the stores of S3 are saved as they are, and what this package remembers itself. It is
+all saved at one moment, after everything stands still. Whoever kills the server loses what changed
+since its start.
 """
 
 from __future__ import annotations
@@ -12,11 +14,21 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from local.autoscaling import api
-from local.events import schedules
+from local.cloudformation import interruption
+from local.ecs import restarts
+from local.events import delivery, schedules
+from local.symbols import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_SAVE: Final = Symbol("core.persistence", "save_all", ("services",))
+_SAVE_AT_END: Final = Symbol("app", "save_all", ("services",))
+_STATES: Final = Symbol("app", "_build_persistence_save_dict", ())
+_LOAD_ALL: Final = Symbol("app", "_load_persisted_state", ())
+
+SYMBOLS: Final = (_SAVE, _SAVE_AT_END, _STATES, _LOAD_ALL)
 
 _S3: Final = "ministack.services.s3"
 _FILE: Final = "local.pickle"
@@ -24,9 +36,26 @@ _FILE: Final = "local.pickle"
 _log = logging.getLogger("local.persistence")
 
 
+def install() -> None:
+    """Save when the server says so, not when MiniStack ends, and go on once all is restored."""
+    _SAVE_AT_END.set(lambda services: None)  # noqa: ARG005 - MiniStack's own signature
+    _LOAD_ALL.wrap(_going_on)
+
+
+def _going_on(load_all: Callable[[], None]) -> Callable[[], None]:
+    def load_all_and_go_on() -> None:
+        load_all()
+        interruption.settle()
+        restarts.tell()
+        delivery.go_on()
+
+    return load_all_and_go_on
+
+
 def save(directory: Path) -> None:
-    """Write everything, after the last request."""
+    """Write everything, after the last request, when nothing happens by itself any more."""
     directory.mkdir(parents=True, exist_ok=True)
+    _SAVE.get()(_STATES.get()())
     content = {name: state() for name, (state, _) in _PARTS.items()}
     partial = directory / f"{_FILE}.partial"
     with partial.open("wb") as file:
@@ -78,8 +107,9 @@ def _scaling_stores() -> dict[str, Any]:
     return {"targets": api.targets, "policies": api.policies, "activities": api.activities}
 
 
-_PARTS: Final = {
+_PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]] = {
     "s3": _of_stores(_s3_stores),
     "autoscaling": _of_stores(_scaling_stores),
     "schedules": (schedules.state, schedules.restore),
+    "deliveries": (delivery.state, delivery.restore),
 }

@@ -18,6 +18,8 @@ from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _PARENT_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 15.0
+_SETTLE_POLL_SECONDS: Final = 0.1
 
 _log = logging.getLogger("local")
 
@@ -112,6 +114,7 @@ def serve(
     runner = client.Runner(found, directory, port)
     extensions.install(runner, directory, port)
     if persist:
+        persistence.install()
         persistence.load(directory.state)
     addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
     lock.write(Running(os.getpid(), port, runner.description).to_json())
@@ -125,16 +128,18 @@ def serve(
         )
     finally:
         clock.stop()
+        if persist:
+            persistence.save(directory.state)
         runner.close()
         if found:
             found.close()
-        if persist:
-            persistence.save(directory.state)
 
 
 async def _serve(app: object, bind: list[str]) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
+
+    from local.ecs import restarts
 
     config = Config()
     config.bind = bind
@@ -143,7 +148,22 @@ async def _serve(app: object, bind: list[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+    async def stopped() -> None:
+        await stop.wait()
+        await _let_stacks_settle()
+        restarts.freeze()
+
+    await hypercorn_serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+
+
+async def _let_stacks_settle() -> None:
+    """Let what is being made or deleted be so; it may need the API for that."""
+    from local.cloudformation import interruption
+
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while interruption.in_progress() and time.monotonic() < deadline:  # noqa: ASYNC110 - MiniStack tells nobody when they end
+        await asyncio.sleep(_SETTLE_POLL_SECONDS)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import random
@@ -36,6 +37,14 @@ _CODES: Final = {"AccessDeniedException": "NO_PERMISSIONS"}
 _RETRYABLE: Final = frozenset({"ThrottlingException", "ServerException", "ServiceUnavailable"})
 
 
+_Delivery = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+"""Target, rule and event."""
+
+_numbers: Final = itertools.count()
+_undelivered: Final[dict[int, tuple[str, str, _Delivery]]] = {}
+_waiting: Final[list[tuple[str, str, _Delivery]]] = []
+
+
 @dataclass(frozen=True)
 class _Failure:
     code: str
@@ -65,18 +74,42 @@ def install() -> None:
         from ministack.core.concurrency import spawn_background
 
         # In the background: an invocation may wait between attempts, and S3's caller must not.
-        spawn_background(
-            _deliver,
-            target,
-            rule,
-            view or _VIEW.get()(event),
-            thread_name="local-events-delivery",
-        )
+        spawn_background(_deliver, target, rule, event, thread_name="local-events-delivery")
 
     _INVOKE.set(invoke)
 
 
-def _deliver(target: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
+def state() -> list[tuple[str, str, _Delivery]]:
+    """What is not delivered yet, with account and region."""
+    return list(_undelivered.values())
+
+
+def restore(saved: list[tuple[str, str, _Delivery]]) -> None:
+    """Remember what an earlier server did not deliver."""
+    _waiting.extend(saved)
+
+
+def go_on() -> None:
+    """Deliver what was restored, once all services are."""
+    from ministack.core.concurrency import spawn_background
+    from ministack.core.responses import request_scope
+
+    while _waiting:
+        account, region, delivery = _waiting.pop()
+        with request_scope(account, region):
+            spawn_background(_deliver, *delivery, thread_name="local-events-delivery")
+
+
+def _deliver(target: dict[str, Any], rule: dict[str, Any], event: dict[str, Any]) -> None:
+    from ministack.core.responses import get_account_id, get_region
+
+    number = next(_numbers)
+    _undelivered[number] = (get_account_id(), get_region(), (target, rule, event))
+    _deliver_or_give_up(target, rule, _VIEW.get()(event))
+    del _undelivered[number]
+
+
+def _deliver_or_give_up(target: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
     policy = target.get("RetryPolicy") or {}
     attempts = int(policy.get("MaximumRetryAttempts", _MAX_ATTEMPTS))
     deadline = time.monotonic() + int(policy.get("MaximumEventAgeInSeconds", _MAX_AGE_SECONDS))

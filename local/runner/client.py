@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from local.ecs.containers import CannotPullError
 from local.location import Directory, endpoint
-from local.runner import commands, images, usage
+from local.runner import commands, images, processes, usage
 from local.runner.processes import ProcessContainer
 from local.symbols import Symbol
 
@@ -276,7 +277,11 @@ class Containers:
 
 
 def clear(directory: Path) -> None:
-    """Delete what containers of an earlier run left behind."""
-    import shutil
+    """End and delete what containers of an earlier run left behind.
 
+    A server that is killed cannot end its processes, and they would go on with credentials that
+    nobody knows any more.
+    """
+    for container in directory.glob("*"):
+        processes.end_left_over(container)
     shutil.rmtree(directory, ignore_errors=True)

@@ -9,18 +9,38 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from local.runner import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from local.runner.commands import Command
 
 _POLL_SECONDS: Final = 0.05
+_PID_FILE: Final = "pid"
 _OUT_OF_MEMORY: Final = 128 + signal.SIGKILL
+
+
+def end_left_over(directory: Path) -> None:
+    """Kill the processes of a container whose server is gone.
+
+    Args:
+        directory: the container's own. Its path in the leader's environment or command tells that
+            the process is still that container's; where there is no /proc nothing is killed.
+    """
+    try:
+        pid = int((directory / _PID_FILE).read_text())
+        known = b"".join(
+            Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")
+        )
+    except (OSError, ValueError):
+        return  # it has ended, or never began
+    if bytes(directory) in known:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 class ProcessContainer:
@@ -50,6 +70,7 @@ class ProcessContainer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        (directory / _PID_FILE).write_text(str(self.pid))
         limit = usage.in_bytes(arguments.get("mem_limit"))
         threading.Thread(target=self._wait_for_exit, daemon=True).start()
         if limit:
