@@ -12,7 +12,7 @@ from batchkit.figures import KEY_COLUMNS, SCENARIO_HASH, VALUE_COLUMN, Measure
 from batchkit.runs import RunKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from batchkit.storage import Storage
 
@@ -61,22 +61,23 @@ def shard_figures(storage: Storage, manifest: dict[str, Any]) -> Iterator[bytes]
         yield storage.read_output(keys.risk(shard["name"]))
 
 
-def added(files: Iterable[bytes], scenario_sha256: str, scenarios: int) -> Figures:
-    """Return the sums of figures files, added one after the other in their order.
+def added(files: Iterable[bytes], manifest: Mapping[str, Any]) -> Figures:
+    """Return the sums of a manifest's figures files, added one after the other in their order.
 
     A book that a shard does not have adds nothing to it. Only one file is held at a time.
 
     Raises:
-        ObjectConflictError: a file was made with another scenario set, or a book in it has not
-            one P&L for every scenario.
+        ObjectConflictError: a file was made with another scenario set, a book in it has not one
+            P&L for every scenario, or the books are not those of the manifest.
         Rejected: a figure is beyond what can be counted.
     """
+    scenarios = manifest["scenarios"]["count"]
     numbers = pl.Series("scenario", range(scenarios), dtype=pl.Int32)
     pnl: dict[str, pl.Series] = {}
     sums: pl.DataFrame | None = None
     rows = 0
     for content in files:
-        part = _read(content, scenario_sha256)
+        part = _read(content, manifest["scenarios"]["sha256"])
         rows += part.height
         for (book,), own in part.filter(_IS_PNL).partition_by("book", as_dict=True).items():
             if not own["scenario"].equals(numbers):
@@ -92,6 +93,10 @@ def added(files: Iterable[bytes], scenario_sha256: str, scenarios: int) -> Figur
         sums = joined.group_by(_SUM_KEYS).agg(pl.col(VALUE_COLUMN).sum())
     if sums is None:
         raise ValueError("A run has at least one shard.")
+    if different := pnl.keys() ^ manifest["books"].keys():
+        raise ObjectConflictError(
+            f"The shards' figures and the manifest do not agree on the books: {sorted(different)}."
+        )
     _finite([sums[VALUE_COLUMN], *pnl.values()])
     losses = {book: (0.0 - pnl[book]).to_list() for book in sorted(pnl)}
     return Figures(losses, sums.sort("measure", "book", "factor_id", "tenor"), rows)

@@ -60,9 +60,7 @@ def handle(event: S3Event, context: Context) -> None:
 def _gathered(storage: Storage, keys: RunKeys) -> tuple[dict[str, Any], Figures]:
     try:
         manifest = json.loads(storage.read_output(keys.manifest))
-        scenarios = manifest["scenarios"]
-        files = fan_in.shard_figures(storage, manifest)
-        return manifest, fan_in.added(files, scenarios["sha256"], scenarios["count"])
+        return manifest, fan_in.added(fan_in.shard_figures(storage, manifest), manifest)
     except ObjectGoneError as error:
         raise Rejected(
             f"An object of this run was deleted before it was used: {error} Upload the positions "

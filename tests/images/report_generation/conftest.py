@@ -48,12 +48,8 @@ class Run:
     manifest: dict[str, Any]
     files: tuple[bytes, ...]
 
-    @property
-    def count(self) -> int:
-        return int(self.manifest["scenarios"]["count"])
-
     def figures(self) -> fan_in.Figures:
-        return fan_in.added(self.files, SHA256, self.count)
+        return fan_in.added(self.files, self.manifest)
 
     def results(self, given: dict[str, str] | None = None) -> Results:
         results = summarize(self.manifest, self.figures(), options.read(given or {}))

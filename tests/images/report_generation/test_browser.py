@@ -217,13 +217,25 @@ def test_without_scripts_it_is_plain_tables(browser: Browser, report: Path) -> N
     assert Table(browser, "Stress scenarios").column(0)[0] == "2008 crisis"
 
 
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = ("W" * 120, "words " * 20, "Rates")
+    run = make_run(draws=300, stress=("S" * 80, "Equity -20%"), books=names)
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    path.write_bytes(page.render(run.results({"VAR_HORIZONS": "1,5,10,20"})))
+    return path
+
+
 # The text on A4 with margins of 16 mm is 178 mm wide: 673 pixels of 1/96 inch.
 @pytest.mark.parametrize(
     ("width", "media"), [(1280, ""), (768, ""), (390, ""), (320, ""), (673, "print")]
 )
-def test_nothing_sticks_out(browser: Browser, report: Path, width: int, media: str) -> None:
+@pytest.mark.parametrize("names", ["report", "long_names"])
+def test_nothing_sticks_out(
+    browser: Browser, request: pytest.FixtureRequest, names: str, width: int, media: str
+) -> None:
     browser.look(width, media=media)
-    browser.open(report)
+    browser.open(request.getfixturevalue(names))
     browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
     # What scrolls by itself may be wider, but not on paper.

@@ -33,8 +33,12 @@ SECOND = figures_file(
 )
 
 
-def figures(*files: bytes, scenarios: int = 2) -> Figures:
-    return added(files, "h", scenarios)
+def figures(*files: bytes, scenarios: int = 2, books: str = "AB") -> Figures:
+    manifest = {
+        "scenarios": {"sha256": "h", "count": scenarios},
+        "books": {book: {"rows": 1} for book in books},
+    }
+    return added(files, manifest)
 
 
 def test_shards_add_up_by_book_and_a_book_may_lack_in_one() -> None:
@@ -65,7 +69,7 @@ def test_shards_are_added_in_their_order_to_the_last_bit() -> None:
     expected = shards[0]
     for values in shards[1:]:
         expected = [total + value for total, value in zip(expected, values, strict=True)]
-    found = [figures(*files, scenarios=50) for _ in range(3)]
+    found = [figures(*files, scenarios=50, books="A") for _ in range(3)]
     for one in found:
         assert one.losses == {"A": [-value for value in expected]}
         assert one.present_values == {"A": expected[0]}
@@ -85,7 +89,13 @@ def test_a_book_without_one_figure_for_every_scenario_is_noticed(numbers: list[i
         figures(FIRST, figures_file(rows, "h"))
 
 
+@pytest.mark.parametrize(("books", "named"), [("ABC", "C"), ("A", "B")])
+def test_a_book_that_only_manifest_or_figures_have_is_noticed(books: str, named: str) -> None:
+    with pytest.raises(ObjectConflictError, match=rf"do not agree on the books: \['{named}'\]"):
+        figures(FIRST, SECOND, books=books)
+
+
 def test_a_sum_beyond_the_largest_number_rejects_the_run() -> None:
     huge = figures_file(pnl_rows("A", [1.7e308, 0.0]), "h")
     with pytest.raises(Rejected, match="Are the quantities right"):
-        figures(huge, huge)
+        figures(huge, huge, books="A")

@@ -25,36 +25,25 @@ def simulations(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]
 
 
 def portfolio(summary: Mapping[str, Any]) -> Table:
-    """VaR and ES of the portfolio, by simulation, level and horizon."""
-    horizons = summary["horizons"]["days"]
+    """VaR and ES of the portfolio, by simulation, horizon and level."""
     return Table(
         "VaR and expected shortfall",
         [
             Column("Simulation"),
+            Column("Days", Kind.COUNT),
             Column("Level", Kind.LEVEL),
-            *(
-                Column(f"{measure} {in_days(days)}", Kind.MONEY)
-                for days in horizons
-                for measure in ("VaR", "ES")
-            ),
+            Column("VaR", Kind.MONEY),
+            Column("ES", Kind.MONEY),
             Column("Rank of VaR", Kind.COUNT),
         ],
         [
-            [
-                name,
-                row["level"],
-                *(over[measure] for over in row["horizons"] for measure in ("var", "es")),
-                row["rank"],
-            ]
+            [name, days, row["level"], over["var"], over["es"], row["rank"]]
             for name, part in simulations(summary)
+            for place, days in enumerate(summary["horizons"]["days"])
             for row in part["risk"]
+            for over in [row["horizons"][place]]
         ],
     )
-
-
-def in_days(days: int) -> str:
-    """Return a horizon in words."""
-    return "1 day" if days == 1 else f"{days} days"
 
 
 def books(summary: Mapping[str, Any]) -> Table:

@@ -46,7 +46,7 @@ def stages(summary: Mapping[str, Any]) -> Table:
             Column("Stage"),
             Column("Started, UTC"),
             Column("Seconds", Kind.DECIMAL),
-            Column("Rows", Kind.COUNT),
+            Column("Rows read", Kind.COUNT),
             Column("Rows a second", Kind.COUNT),
         ],
         rows,
