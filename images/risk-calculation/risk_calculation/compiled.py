@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PREPARED: Final = Path(__file__).parents[2] / "prepared" / "numba"
 """In an image: /opt/batch/prepared/numba, beside /opt/batch/code."""
-CACHE_FOLDER: Final = "NUMBA_CACHE_DIR"
+_CACHE_FOLDER: Final = "NUMBA_CACHE_DIR"
 """numba's own setting; where it is set already, the prepared kernels are not looked at."""
 _log: Final = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ if _x86:
 # Intel's vector functions would be used where they happen to be installed.
 os.environ["NUMBA_DISABLE_INTEL_SVML"] = "1"
 _copy: Path | None = None
-if PREPARED.is_dir() and CACHE_FOLDER not in os.environ:
+if PREPARED.is_dir() and _CACHE_FOLDER not in os.environ:
     _copy = Path(tempfile.mkdtemp(prefix="numba-"))
     atexit.register(shutil.rmtree, _copy, ignore_errors=True)
-    os.environ[CACHE_FOLDER] = str(_copy)
+    os.environ[_CACHE_FOLDER] = str(_copy)
 elif not PREPARED.is_dir():
     _log.info("There are no prepared kernels in %s; numba compiles or has them.", PREPARED)
 

@@ -31,6 +31,19 @@ def figures(positions: pl.DataFrame, market: Market, threads: int | None = None)
         OverflowError: a figure is too large to be a number.
         UnusableMarketError: the market lacks what a position depends on.
     """
+    # What is beyond all numbers is found at the end.
+    with np.errstate(over="ignore", invalid="ignore"):
+        table = _table(positions, market, threads)
+    beyond = table.filter(~pl.col(VALUE_COLUMN).is_finite())
+    if not beyond.is_empty():
+        measure, book = beyond.row(0)[:2]
+        raise OverflowError(f"The {measure} of book {book} is too large to be a number.")
+    return table.select("book", "measure", "factor_id", "tenor", "scenario", VALUE_COLUMN).sort(
+        SORT_COLUMNS
+    )
+
+
+def _table(positions: pl.DataFrame, market: Market, threads: int | None) -> pl.DataFrame:
     flows, contracts = linear(positions, market.as_of), options(positions)
     books = positions["book"].unique().sort()
     names = books.to_list()
@@ -49,11 +62,4 @@ def figures(positions: pl.DataFrame, market: Market, threads: int | None = None)
         pl.DataFrame({"measure": Measure.PNL, "book": books.gather(each), **vectors}),
         sensitivities(flows, contracts, market),
     ]
-    table = pl.concat(tables, how="diagonal")
-    beyond = table.filter(~pl.col(VALUE_COLUMN).is_finite())
-    if not beyond.is_empty():
-        measure, book = beyond.row(0)[:2]
-        raise OverflowError(f"The {measure} of book {book} is too large to be a number.")
-    return table.select("book", "measure", "factor_id", "tenor", "scenario", VALUE_COLUMN).sort(
-        SORT_COLUMNS
-    )
+    return pl.concat(tables, how="diagonal")

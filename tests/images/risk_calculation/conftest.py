@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ TODAY = date(2026, 1, 30)
 
 Position = dict[str, Any]
 Factor = tuple[str, str, str | None, float]
-Moves = dict[tuple[str, ...], float]
+Moves = Mapping[Any, float]
 """Shocks by factor_type and factor_id, and tenor where only one point of a curve moves."""
 
 

@@ -72,7 +72,7 @@ def test_haugs_put_on_an_index_that_pays_dividends() -> None:
 def test_prices_are_quantlibs_to_1e_10() -> None:
     """Relative to the price, or to 1 bp of the spot where the price is less than that.
 
-    QuantLib's own normal distribution is right to 1e-15 of 1 and not of a small price; the next test
+    QuantLib's own normal distribution is right to 1e-15 of 1, not of a small price; the next test
     goes there.
     """
     given_ = drawn(5000)
