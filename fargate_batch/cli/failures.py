@@ -44,29 +44,35 @@ def failed_tasks(environment: Environment, record: dict[str, Any]) -> list[Faile
     A service's worker is not run for one object, so its failures are not among them; the run's logs
     tell of those.
     """
-    names = GivenNames(environment.settings.project, environment.name)
-    begun = int(datetime.fromisoformat(record["created_at"]).timestamp() * 1000)
     # Ids, not keys: a filter pattern has no way to write every character of a key. The input
     # object's event names its version, every later one the run.
-    terms = [record["run_id"], record.get("input_version")]
+    terms = filter(None, (record["run_id"], record.get("input_version")))
+    events = [event for term in terms for event in _events_with(environment, record, term)]
+    found = {_failed(event["detail"]) for event in events if _is_about(event, record)}
+    return sorted(found, key=lambda failed: failed.stopped_at)
+
+
+def _events_with(
+    environment: Environment, record: dict[str, Any], term: str
+) -> Iterator[dict[str, Any]]:
+    begun = int(datetime.fromisoformat(record["created_at"]).timestamp() * 1000)
+    names = GivenNames(environment.settings.project, environment.name)
     pages = (
         environment.client("logs")
         .get_paginator("filter_log_events")
         .paginate(
             logGroupName=names.failure_log_group(),
-            filterPattern=" ".join(f'?"{term}"' for term in terms if term),
+            filterPattern=f'"{term}"',
             startTime=max(0, begun - EARLIER_MS),
         )
     )
     try:
-        events = [json.loads(event["message"]) for page in pages for event in page["events"]]
+        for page in pages:
+            yield from (json.loads(event["message"]) for event in page["events"])
     except ClientError as error:
         # The stack that makes the group is the last to be launched.
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return []
-        raise
-    found = [_failed(event["detail"]) for event in events if _is_about(event, record)]
-    return sorted(found, key=lambda failed: failed.stopped_at)
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
 
 
 def _is_about(event: dict[str, Any], record: dict[str, Any]) -> bool:

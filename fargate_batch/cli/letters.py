@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from batchkit import dead_letters
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 
 def letters_of(environment: Environment) -> list[DeadLetter]:
     """Every dead letter of the environment, stage after stage."""
-    sqs = environment.client("sqs")
-    return [
-        letter
-        for stage, url in environment.dead_letter_queues().items()
-        for letter in dead_letters.read(sqs, stage, url)
-    ]
+    sqs, queues = environment.client("sqs"), environment.dead_letter_queues()
+    # SQS is waited for a moment at the end of each queue, so all of them at once.
+    with ThreadPoolExecutor(len(queues)) as pool:
+        found = pool.map(lambda queue: list(dead_letters.read(sqs, *queue)), queues.items())
+        return [letter for letters in found for letter in letters]
 
 
 def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from batchkit.claims import Claim, Claims, Spent, claim_key
+from batchkit.dead_letters import DeadLetterQueue
+from batchkit.events import S3Event
+from batchkit.ledger import RunState
+from batchkit.records import Records
+from batchkit.runs import RunKeys, run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FAILURES = "/aws/events/fargate-batch/task-failures/dev"
+INGESTION = "data-ingestion"
+
+
+def run_of(event: S3Event) -> str:
+    return run_id(event.bucket, event.key, event.version_id)
+
+
+def begin(launched: Any, key: str = "positions/book.csv") -> tuple[str, S3Event]:
+    """Drop a file, and let a task begin its run."""
+    event = launched.drop(key)
+    launched.ledger.begin(run_of(event), event)
+    return run_of(event), event
+
+
+def bury(launched: Any, run: str, event: S3Event, stage: str = INGESTION) -> None:
+    """Let a piece of work die as a worker does."""
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    for _ in range(3):
+        claim = claims.acquire(stage, event, run)
+        assert isinstance(claim, Claim)
+        claims.fail(claim, "MemoryError: 2 GB")
+    spent = claims.acquire(stage, event, run)
+    assert isinstance(spent, Spent)
+    letters = DeadLetterQueue(boto3.client("sqs"), launched.dead_letter_queues[stage], stage)
+    letters.put(event.to_message(), "MemoryError: 2 GB", attempts=3, run=run)
+    launched.ledger.dead_letter(run, claim_key(stage, event), "MemoryError: 2 GB")
+    claims.bury(spent.claim, "MemoryError: 2 GB")
+
+
+def stray(launched: Any, stage: str = INGESTION) -> None:
+    """A message that is no event."""
+    letters = DeadLetterQueue(boto3.client("sqs"), launched.dead_letter_queues[stage], stage)
+    letters.put("no JSON", "The message is no JSON", attempts=1)
+
+
+def out_rows(ended: Any) -> list[list[str]]:
+    return [line.split("\t") for line in ended.out.splitlines()]
+
+
+def test_runs_list_the_latest_first_with_whole_ids_and_reasons_as_they_are(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    older, _ = begin(launched, "positions/older.csv")
+    time.sleep(0.01)
+    newer, _ = begin(launched, "positions/newer[1].csv")
+    launched.ledger.reject(newer, "[bold] is unknown\nand more")
+    rows = out_rows(batch("runs"))
+    assert [row[0] for row in rows] == [newer, older]
+    assert rows[0][1:3] == ["rejected", "positions/newer[1].csv"]
+    assert rows[0][4] == "[bold] is unknown and more"
+
+
+def test_a_file_that_no_task_has_begun_is_waiting(launched: Any, batch: Callable[..., Any]) -> None:
+    event = launched.drop("positions/lost.csv")
+    (record,) = json.loads(batch("runs", "--json").out)
+    assert (record["run_id"], record["state"]) == (run_of(event), "waiting")
+    assert (record["input_key"], record["input_version"]) == (event.key, event.version_id)
+
+
+def test_every_version_of_a_file_is_a_run(launched: Any, batch: Callable[..., Any]) -> None:
+    events = [launched.drop("positions/book.csv") for _ in range(2)]
+    listed = json.loads(batch("runs", "--json").out)
+    assert {record["run_id"] for record in listed} == set(map(run_of, events))
+
+
+def test_runs_can_be_filtered_by_state(launched: Any, batch: Callable[..., Any]) -> None:
+    begun, _ = begin(launched, "positions/begun.csv")
+    waiting = run_of(launched.drop("positions/waiting.csv"))
+    rejected, _ = begin(launched, "positions/rejected.csv")
+    launched.ledger.reject(rejected, "It is empty.")
+    assert out_rows(batch("runs", "--state", "ingesting"))[0][0] == begun
+    both = out_rows(batch("runs", "--state", "waiting", "--state", "rejected"))
+    assert {row[0] for row in both} == {waiting, rejected}
+
+
+def test_runs_since_look_at_no_older_file(launched: Any, batch: Callable[..., Any]) -> None:
+    begin(launched)
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    assert batch("runs", "--since", soon).out == ""
+    assert len(out_rows(batch("runs", "--since", "1h"))) == 1
+
+
+def test_a_listing_reads_no_more_of_the_ledger_than_its_runs(
+    launched: Any, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(launched)
+
+    def refuse(_: Any) -> Iterator[Any]:
+        raise AssertionError
+
+    monkeypatch.setattr(Records, "all", refuse)
+    assert batch("runs").code == 0
+
+
+def test_all_runs_are_those_too_whose_file_is_gone(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    gone, event = begin(launched)
+    boto3.resource("s3").ObjectVersion(event.bucket, event.key, str(event.version_id)).delete()
+    waiting = run_of(launched.drop("positions/waiting.csv"))
+    assert [row[0] for row in out_rows(batch("runs"))] == [waiting]
+    assert {row[0] for row in out_rows(batch("runs", "--all"))} == {gone, waiting}
+
+
+def test_runs_as_json_have_the_whole_record(launched: Any, batch: Callable[..., Any]) -> None:
+    run, _ = begin(launched)
+    launched.ledger.advance(run, RunState.CALCULATING, shards=2)
+    launched.ledger.shard_done(run, "00001")
+    (record,) = json.loads(batch("runs", "--json").out)
+    assert (record["run_id"], record["shards_done"]) == (run, ["00001"])
+
+
+def test_runs_of_an_environment_without_any_are_empty(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    assert launched
+    assert json.loads(batch("runs", "--json").out) == []
+
+
+def test_why_a_run_was_rejected_has_its_reason_its_stage_and_what_mends_it(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, _ = begin(launched)
+    launched.ledger.reject(run, "No column quantity.", INGESTION)
+    assert batch("why", run).out.splitlines() == [
+        f"Run {run} is rejected.",
+        "Reason in data-ingestion: No column quantity.",
+        "Next: `batch submit FILE --environment dev`",
+    ]
+
+
+def test_why_a_run_died_has_attempts_failed_tasks_and_the_last_errors_of_its_logs(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    now = int(time.time() * 1000)
+    lines = [
+        json.dumps({"level": level, "run_id": run, "stage": INGESTION, "message": text})
+        for level, text in (("info", "Working"), ("error", "Failed: MemoryError"))
+    ]
+    launched.log(INGESTION, (now, lines[0]), (now + 1, lines[1]), (now + 2, f"{run} plain"))
+    launched.write(FAILURES, (now, json.dumps(stopped(event))))
+    other = launched.drop("positions/other.csv")
+    launched.write(FAILURES, (now, json.dumps(stopped(other))))
+    told = json.loads(batch("why", run, "--json").out)
+    assert (told["state"], told["stage"], told["attempts"]) == ("dead-lettered", INGESTION, 3)
+    assert told["reason"] == "MemoryError: 2 GB"
+    (piece,) = told["pieces"]
+    assert (piece["key"], piece["state"]) == (event.key, "dead")
+    assert [line["message"] for line in told["errors"]] == ["Failed: MemoryError"]
+    (task,) = told["failed_tasks"]
+    assert (task["task"], task["stage"], task["exit_code"]) == ("t1", INGESTION, 137)
+    assert task["reason"] == "Essential container in task exited; OutOfMemoryError"
+    assert told["command"] == f"batch redrive {run} --environment dev"
+    text = batch("why", run).out
+    assert "data-ingestion t1: exit code 137 (EssentialContainerExited)" in text
+    assert f"Next: `batch redrive {run} --environment dev`" in text
+
+
+def test_why_a_run_is_open_has_the_pieces_that_are_not_done(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    ingested = claims.acquire(INGESTION, event, run)
+    assert isinstance(ingested, Claim)
+    claims.complete(ingested)
+    launched.ledger.advance(run, RunState.CALCULATING, shards=2)
+    for shard in ("00000", "00001"):
+        launched.put(RunKeys(run).shard(shard), "x")
+    head = boto3.client("s3").head_object(
+        Bucket=launched.output_bucket, Key=RunKeys(run).shard("00000")
+    )
+    first = S3Event(launched.output_bucket, RunKeys(run).shard("00000"), head["VersionId"])
+    claims.acquire("risk-calculation", first, run)
+    told = json.loads(batch("why", run, "--json").out)
+    assert [(piece["key"], piece["state"], piece["attempts"]) for piece in told["pieces"]] == [
+        (RunKeys(run).shard("00000"), "claimed", 1),
+        (RunKeys(run).shard("00001"), "not begun", 0),
+    ]
+    assert told["command"] == f"batch follow {run} --environment dev"
+
+
+def test_a_file_that_no_task_has_begun_is_sent_to_reconcile(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    event = launched.drop("positions/lost.csv")
+    failed = stopped(event, stopCode="TaskFailedToStart", containers=[])
+    launched.write(FAILURES, (int(time.time() * 1000), json.dumps(failed)))
+    text = batch("why", run_of(event)).out
+    assert "data-ingestion: positions/lost.csv is not begun, attempts 0" in text
+    assert "did not start (TaskFailedToStart)" in text
+    assert "Next: `batch reconcile --environment dev`" in text
+
+
+def stopped(event: S3Event, **changes: Any) -> dict[str, Any]:
+    """ECS's event of a failed task that was run for an object."""
+    handed = {
+        "EVENT_BUCKET": event.bucket,
+        "EVENT_KEY": event.key,
+        "EVENT_VERSION_ID": event.version_id,
+    }
+    detail = {
+        "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/fargate-batch-dev/t1",
+        "group": "family:fargate-batch-data-ingestion-dev",
+        "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited",
+        "stoppedAt": "2026-06-30T18:00:00Z",
+        "containers": [{"name": INGESTION, "exitCode": 137, "reason": "OutOfMemoryError"}],
+        "overrides": {
+            "containerOverrides": [
+                {
+                    "name": INGESTION,
+                    "environment": [
+                        {"name": name, "value": value} for name, value in handed.items()
+                    ],
+                }
+            ]
+        },
+    }
+    return {"detail-type": "ECS Task State Change", "detail": {**detail, **changes}}
+
+
+def test_a_redriven_run_goes_on_where_it_was_and_its_letters_go(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    other, other_event = begin(launched, "positions/other.csv")
+    bury(launched, run, event)
+    bury(launched, other, other_event)
+    ended = batch("redrive", run)
+    assert ended.out.splitlines() == [
+        f"{run}: positions/book.csv to data-ingestion",
+        "1 pieces of 1 runs are on their queues again.",
+    ]
+    assert launched.ledger.get(run)["state"] == "ingesting"
+    (message,) = launched.messages(launched.queues[INGESTION])
+    assert json.loads(message)["detail"]["object"]["key"] == event.key
+    left = json.loads(batch("dead-letters", "--json").out)
+    assert [letter["run_id"] for letter in left] == [other]
+
+
+@pytest.mark.parametrize("state", ["waiting", "ingesting", "rejected"])
+def test_a_run_that_is_not_dead_is_one_line_with_its_state(
+    launched: Any, batch: Callable[..., Any], state: str
+) -> None:
+    run = run_of(launched.drop("positions/book.csv"))
+    if state != "waiting":
+        run, _ = begin(launched)
+    if state == "rejected":
+        launched.ledger.reject(run, "It is empty.")
+    ended = batch("redrive", run)
+    assert ended.code == 1
+    assert f"The run {run} is not dead-lettered" in ended.message
+    assert ("no task has begun it" if state == "waiting" else state) in ended.message
+    assert launched.messages(launched.queues[INGESTION]) == []
+
+
+def test_a_redrive_of_all_takes_up_every_dead_run_and_events_that_never_reached_their_queue(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    dead, event = begin(launched)
+    bury(launched, dead, event)
+    undelivered = launched.drop("positions/undelivered.csv")
+    boto3.client("sqs").send_message(
+        QueueUrl=launched.dead_letter_queues[INGESTION], MessageBody=undelivered.to_message()
+    )
+    stray(launched)
+    sent = json.loads(batch("redrive", "--all", "--json").out)
+    assert {piece["run_id"] for piece in sent} == {dead, run_of(undelivered)}
+    assert len(launched.messages(launched.queues[INGESTION])) == 2
+    (left,) = json.loads(batch("dead-letters", "--json").out)
+    assert (left["run_id"], left["body"]) == (None, "no JSON")
+    assert json.loads(batch("redrive", "--all", "--json").out) == []
+
+
+def test_all_dead_letters_are_listed_those_of_no_run_too_and_none_is_lost(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    stray(launched, "report-generation")
+    for _ in range(2):
+        rows = out_rows(batch("dead-letters"))
+        assert [row[:4] for row in rows] == [
+            [INGESTION, run, "3", "MemoryError: 2 GB"],
+            ["report-generation", "no run's", "1", "The message is no JSON"],
+        ]
+
+
+def test_discarding_deletes_those_of_no_run_alone_and_prints_them(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    stray(launched)
+    (gone,) = json.loads(batch("dead-letters", "--discard", "--json").out)
+    assert gone["body"] == "no JSON"
+    (left,) = json.loads(batch("dead-letters", "--json").out)
+    assert left["run_id"] == run
+
+
+def test_what_was_lost_is_put_back_once_and_printed(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    event = launched.drop("positions/lost.csv")
+    ended = batch("reconcile", "--grace", 0)
+    assert ended.out.splitlines() == [
+        f"{run_of(event)}: positions/lost.csv to data-ingestion",
+        "1 files looked at, 1 runs open, 0 of them overdue; 1 put back.",
+    ]
+    assert len(launched.messages(launched.queues[INGESTION])) == 1
+
+
+def test_what_came_just_now_is_left_to_its_task(launched: Any, batch: Callable[..., Any]) -> None:
+    launched.drop("positions/new.csv")
+    told = json.loads(batch("reconcile", "--json").out)
+    assert (told["inputs"], told["open_runs"], told["sent"]) == (1, 1, [])
+    assert json.loads(batch("reconcile", "--all", "--json").out)["inputs"] == 1
+
+
+def test_log_lines_are_those_of_the_run_in_the_order_of_time(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, _ = begin(launched)
+    now = int(time.time() * 1000)
+    launched.log(INGESTION, (now, f"{run} first"), (now + 20, f"{run} third"))
+    launched.log("risk-calculation", (now + 10, f"{run} second"), (now + 15, "another run"))
+    ended = batch("logs", run)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [f"{run} {which}" for which in ("first", "second", "third")]
+
+
+def test_a_run_that_has_said_nothing_is_worth_a_word(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, _ = begin(launched)
+    ended = batch("logs", run)
+    assert ended.message == f"Run {run} is ingesting; its tasks have logged nothing yet."
+
+
+def test_following_logs_prints_each_line_once_as_it_comes(
+    launched: Any, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = begin(launched)
+    now = int(time.time() * 1000)
+    launched.log(INGESTION, (now, f"{run} first"))
+    # Later lines of another group, the last of them stamped before what was printed.
+    later = iter(
+        [
+            ("risk-calculation", (now + 50, f"{run} second")),
+            ("report-generation", (now - 10, f"{run} late")),
+        ]
+    )
+
+    def pause(_: float) -> None:
+        written = next(later, None)
+        if written is None:
+            raise KeyboardInterrupt
+        launched.log(*written)
+
+    monkeypatch.setattr("fargate_batch.cli.logs.time.sleep", pause)
+    ended = batch("logs", run, "--follow")
+    assert ended.code == 0
+    assert ended.out.splitlines() == [f"{run} {which}" for which in ("first", "second", "late")]

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from batchkit.runs import run_id
+from boto3.s3.transfer import TransferConfig
+from botocore.client import BaseClient
+
+from fargate_batch.cli import transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MIB = 1 << 20
+LONGEST = "p" * (1024 - len("positions/") - len(".csv")) + ".csv"
+ODD_NAMES = [
+    "a name with  spaces.csv",
+    "one+one=two&three%20.csv",
+    "Böcke und Täler, 日本語 \N{NO-BREAK SPACE}🏦.csv",
+    'quoted "name" [bold] {x}.csv',
+    "desk/2026-06-30/book.csv",
+    "..csv",
+    "+.csv",
+    LONGEST,
+]
+
+
+@pytest.fixture
+def positions(tmp_path: Path) -> Path:
+    path = tmp_path / "positions.csv"
+    path.write_text("instrument,quantity\nA,1\n")
+    return path
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
+def test_a_file_of_any_name_is_a_run_that_every_command_finds(
+    launched: Any, batch: Callable[..., Any], positions: Path, name: str
+) -> None:
+    ended = batch("submit", positions, "--name", name, "--json")
+    assert ended.code == 0
+    submitted = json.loads(ended.out)
+    assert submitted["key"] == f"positions/{name}"
+    assert launched.keys() == [f"positions/{name}"]
+    run = run_id(launched.input_bucket, submitted["key"], submitted["version_id"])
+    assert submitted["run_id"] == run
+    (listed,) = json.loads(batch("runs", "--json").out)
+    assert (listed["run_id"], listed["state"], listed["input_key"]) == (
+        run,
+        "waiting",
+        submitted["key"],
+    )
+    assert json.loads(batch("why", run, "--json").out)["pieces"][0]["key"] == submitted["key"]
+    (sent,) = json.loads(batch("reconcile", "--grace", 0, "--json").out)["sent"]
+    assert (sent["run_id"], sent["key"]) == (run, submitted["key"])
+    (message,) = launched.messages(launched.queues["data-ingestion"])
+    assert json.loads(message)["detail"]["object"]["key"] == submitted["key"]
+
+
+def test_the_files_own_name_may_be_as_odd(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "Böcke + Täler (1).csv"
+    path.write_text("x")
+    assert batch("submit", path).code == 0
+    assert launched.keys() == ["positions/Böcke + Täler (1).csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("p" + LONGEST, "has 1025 bytes and S3 takes 1024"),
+        ("é" * 600 + ".csv", "has 1214 bytes"),
+        ("two\nlines.csv", r"'two\nlines.csv': the name holds a control character"),
+        ("a//b.csv", "a//b.csv: the name holds an empty part"),
+        ("../other/b.csv", "../other/b.csv: the name holds an empty part, . or .."),
+        ("b.xlsx", "b.xlsx: the name must end in .csv, .csv.gz, .parquet."),
+    ],
+)
+def test_a_name_that_cannot_be_a_key_is_one_line_and_uploads_nothing(
+    launched: Any, batch: Callable[..., Any], positions: Path, name: str, why: str
+) -> None:
+    ended = batch("submit", positions, "--name", name)
+    assert ended.code == 1
+    assert why in ended.message
+    assert launched.keys() == []
+
+
+def test_a_file_name_that_is_not_utf8_is_one_line(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/b\xf6cke.csv")
+    with open(path, "w") as file:  # noqa: PTH123  # as odd as it can be
+        file.write("x")
+    ended = batch("submit", path)
+    assert ended.code == 1
+    assert r"b\udcf6cke.csv: the name is not UTF-8" in ended.message
+    assert launched.keys() == []
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take 6 MiB for large."""
+    small = TransferConfig(multipart_threshold=6 * MIB, multipart_chunksize=5 * MIB)
+    monkeypatch.setattr(transfer, "IN_PARTS", small)
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_large_file_goes_up_in_parts_and_its_run_is_that_of_its_version(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "large.csv"
+    path.write_bytes(os.urandom(11 * MIB))
+    submitted = json.loads(batch("submit", path, "--json").out)
+    answer = boto3.client("s3").get_object(Bucket=launched.input_bucket, Key="positions/large.csv")
+    assert answer["Body"].read() == path.read_bytes()
+    assert answer["ETag"].strip('"').endswith("-3")
+    assert submitted["version_id"] == answer["VersionId"]
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_an_upload_that_fails_in_the_middle_leaves_nothing_behind(
+    launched: Any,
+    batch: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "large.csv"
+    path.write_bytes(bytes(11 * MIB))
+    real = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def breaks(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        if operation == "UploadPart" and parameters["PartNumber"] == 2:
+            raise OSError("the line is cut")
+        return real(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", breaks)
+    ended = batch("submit", path)
+    assert (ended.code, ended.message) == (1, "the line is cut")
+    assert launched.keys() == []
+    uploads = boto3.client("s3").list_multipart_uploads(Bucket=launched.input_bucket)
+    assert "Uploads" not in uploads
