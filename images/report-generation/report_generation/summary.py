@@ -213,7 +213,7 @@ def _day(day: Day) -> dict[str, Any]:
 
 
 def _by_factor(sensitivities: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the sum over books of each sensitivity to each factor, in the order given."""
+    """Return the sum over books of each sensitivity to each factor, sorted."""
     amounts: dict[tuple[str, str | None, str | None], list[float]] = {}
     rows = sensitivities.select("sensitivity", "factor_id", "tenor", "amount").iter_rows()
     for sensitivity, factor_id, tenor, amount in rows:
