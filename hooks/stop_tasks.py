@@ -1,7 +1,9 @@
 """`!stop_tasks`: before network and cluster go, whatever runs in the cluster is stopped.
 
-It belongs on the stack that the network and the ledger wait for, by when rules and services are
-gone; and once more on the cluster's own, for what an interrupted deletion let through.
+It belongs on three stacks. Before the services go, since a worker with a message in hand protects
+itself from its service, whose deletion would wait for it, and for the next message. Before the
+stack that the network and the ledger wait for, by when rules and services are gone. And once more
+before the cluster, for what an interrupted deletion let through.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ POLL_SECONDS: Final = 2
 # a moment later only.
 QUIET_LOOKS: Final = 2
 NO_CLUSTER: Final = "ClusterNotFoundException"
+NO_SERVICE: Final = ("ServiceNotFoundException", "ServiceNotActiveException")
 # What ECS answers to a stop of a task that it has forgotten.
 NO_TASK: Final = "InvalidParameterException"
 # As many as ECS describes in one call.
@@ -93,6 +96,9 @@ def stop_tasks(
     while quiet < QUIET_LOOKS:
         alive = unstopped(ecs, cluster, alive.keys() | list_tasks(ecs, cluster, "RUNNING"))
         quiet = 0 if alive else quiet + 1
+        for service in services_of(alive):
+            # It would start another task in place of each that stops.
+            want_no_tasks(ecs, cluster, service)
         for task in alive.keys() - asked:
             stop_task(ecs, cluster, task)
         asked |= alive.keys()
@@ -108,13 +114,29 @@ def stop_tasks(
 def did_not_stop(cluster: str, alive: dict[str, str], seconds: float) -> str:
     """What to say of tasks that would not stop, given with the group that each belongs to."""
     task = min(alive)
-    services = sorted({group for group in alive.values() if group.startswith("service:")})
-    why = f"{', '.join(services)} keeps starting tasks; delete the service. " if services else ""
+    services = ", ".join(services_of(alive))
+    why = f"The service {services} keeps starting tasks. " if services else ""
     return (
         f"{len(alive)} tasks of cluster {cluster} did not stop within {seconds:.0f} s, among them "
         f"{task}. {why}`aws ecs describe-tasks --cluster {cluster} --tasks {task}` says what it "
         "does. Its stack was not touched; give the same command again, and it goes on from here."
     )
+
+
+def services_of(alive: dict[str, str]) -> list[str]:
+    """The services to which some of the tasks belong, given with the group of each."""
+    prefix = "service:"
+    groups = {group for group in alive.values() if group.startswith(prefix)}
+    return sorted(group.removeprefix(prefix) for group in groups)
+
+
+def want_no_tasks(ecs: ECSClient, cluster: str, service: str) -> None:
+    """Tell a service to run no task; one that is gone by now needs no telling."""
+    try:
+        ecs.update_service(cluster=cluster, service=service, desiredCount=0)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in (NO_CLUSTER, *NO_SERVICE):
+            raise
 
 
 def list_tasks(ecs: ECSClient, cluster: str, desired: DesiredStatusType) -> set[str]:

@@ -247,6 +247,7 @@ def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) ->
         (StackPath.REGISTRY, "after_create", ImagePush),
         (StackPath.REGISTRY, "after_update", ImagePush),
         (StackPath.BUCKETS, "before_delete", EmptyBucket),
+        (StackPath.SERVICES, "before_delete", StopTasks),
         (StackPath.TASKS, "before_delete", StopTasks),
         (StackPath.CLUSTER, "before_delete", StopTasks),
     }
@@ -269,8 +270,9 @@ def test_every_bucket_is_emptied_and_the_access_logs_last(
 
 
 def test_hooks_name_what_their_stack_has(environment: str, stacks: dict[str, Stack]) -> None:
-    stop = stacks[StackPath.TASKS].hooks["before_delete"][-1]
-    assert stop.argument["cluster"] in stacks[StackPath.TASKS]._parameters
+    for path in (StackPath.SERVICES, StackPath.TASKS):
+        stop = stacks[path].hooks["before_delete"][-1]
+        assert stop.argument["cluster"] in stacks[path]._parameters
     again = stacks[StackPath.CLUSTER].hooks["before_delete"][-1]
     assert again.argument["cluster"] in template_of(environment, StackPath.CLUSTER)["Outputs"]
     (close,) = stacks[StackPath.VPC].hooks["after_create"]

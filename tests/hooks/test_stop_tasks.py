@@ -13,12 +13,15 @@ from fargate_batch.errors import UserError
 from hooks.stacks import NEVER_CREATED
 from hooks.stop_tasks import (
     BATCH,
+    NO_CLUSTER,
+    NO_SERVICE,
     StopTasks,
     did_not_stop,
     list_tasks,
     stop_task,
     stop_tasks,
     unstopped,
+    want_no_tasks,
 )
 from local.runner.commands import host_python
 
@@ -141,6 +144,33 @@ def test_a_task_that_an_interrupted_deletion_let_through_is_stopped_before_its_c
     hook: StopTasks = project.hook(CLUSTER, "before_delete", StopTasks)
     hook.run()
     assert statuses(ecs, name, arns) == {"STOPPED"}
+
+
+def test_a_service_does_not_start_another_task_in_place_of_one_that_is_stopped(
+    client: Callable[[str], Any], cluster: str, definition: str
+) -> None:
+    ecs = client("ecs")
+    ecs.create_service(
+        cluster=cluster,
+        serviceName="worker",
+        taskDefinition=definition,
+        desiredCount=2,
+        networkConfiguration=NETWORK,
+    )
+    deadline = time.monotonic() + 20
+    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
+        assert time.monotonic() < deadline
+    stop_tasks(ecs, cluster, lambda *_: None)
+    assert statuses(ecs, cluster, sorted(arns)) == {"STOPPED"}
+    (service,) = ecs.describe_services(cluster=cluster, services=["worker"])["services"]
+    assert (service["desiredCount"], service["runningCount"]) == (0, 0)
+    ecs.delete_service(cluster=cluster, service="worker")
+
+
+@pytest.mark.parametrize("code", [NO_CLUSTER, *NO_SERVICE])
+def test_a_service_that_is_gone_needs_no_telling(recorded: Any, code: str) -> None:
+    recorded["ecs"].add_client_error("update_service", code, "gone", 400)
+    want_no_tasks(recorded.client("ecs"), "c", "worker")
 
 
 def test_the_tasks_of_a_service_that_goes_are_waited_for(
@@ -307,4 +337,4 @@ def test_a_task_that_does_not_stop_in_time_is_named_with_the_way_to_look_at_it(
 def test_a_service_that_keeps_starting_tasks_is_named() -> None:
     text = did_not_stop("c", {arn(1): "service:worker", arn(2): "family:other"}, 300)
     assert text.startswith("2 tasks of cluster c did not stop within 300 s")
-    assert "service:worker keeps starting tasks; delete the service." in text
+    assert "The service worker keeps starting tasks." in text
