@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 from batchkit.errors import NotDeadError
-from batchkit.ledger import RunState
+from batchkit.ledger import TERMINAL_STATES, RunState
 from batchkit.reconcile import reconcile as put_back
 from rich.console import Console
 
@@ -30,12 +30,19 @@ from fargate_batch.cli.records import WAITING, find_run, list_all_runs, list_run
 if TYPE_CHECKING:
     from datetime import datetime
 
-STATES: Final = (WAITING, *(state.value for state in RunState))
+OPEN: Final = "open"
+"""Every state that a run does not stay in."""
+OPEN_STATES: Final = {WAITING, *(state.value for state in RunState)} - TERMINAL_STATES
+STATES: Final = (OPEN, WAITING, *(state.value for state in RunState))
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES),
+    help="Only these; repeatable; `open` are all that go on.",
 )
 @click.option(
     "--since",
@@ -56,7 +63,8 @@ def runs(options: Options, states: tuple[str, ...], since: datetime, *, everythi
     environment = options.find()
     records = list_all_runs(environment) if everything else list_runs(environment, since)
     if states:
-        records = [record for record in records if record["state"] in states]
+        wanted = {*states, *(OPEN_STATES if OPEN in states else ())}
+        records = [record for record in records if record["state"] in wanted]
     if options.json:
         click.echo(json.dumps(records, default=sorted, indent=2))
         return

@@ -91,6 +91,7 @@ def test_runs_can_be_filtered_by_state(launched: Any, batch: Callable[..., Any])
     assert out_rows(batch("runs", "--state", "ingesting"))[0][0] == begun
     both = out_rows(batch("runs", "--state", "waiting", "--state", "rejected"))
     assert {row[0] for row in both} == {waiting, rejected}
+    assert {row[0] for row in out_rows(batch("runs", "--state", "open"))} == {waiting, begun}
 
 
 def test_runs_since_look_at_no_older_file(launched: Any, batch: Callable[..., Any]) -> None:
