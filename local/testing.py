@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import process
+from local.faults.client import FaultsClient
 from local.location import DEFAULT_REGION, Directory, Running, endpoint, environment
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class LocalAws:
     def registry(self) -> str:
         """Host and port of the registry, as repository URIs name it."""
         return f"localhost:{self.running.port}"
+
+    @property
+    def faults(self) -> FaultsClient:
+        """What lets things go wrong in it, and kills its tasks."""
+        return FaultsClient(self.endpoint)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -105,8 +105,10 @@ def _deliver(target: dict[str, Any], rule: dict[str, Any], event: dict[str, Any]
 
     number = next(_numbers)
     _undelivered[number] = (get_account_id(), get_region(), (target, rule, event))
-    _deliver_or_give_up(target, rule, _VIEW.get()(event))
-    del _undelivered[number]
+    try:
+        _deliver_or_give_up(target, rule, _VIEW.get()(event))
+    finally:
+        del _undelivered[number]
 
 
 def _deliver_or_give_up(target: dict[str, Any], rule: dict[str, Any], view: Any) -> None:

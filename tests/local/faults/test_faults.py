@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def faults(aws: Any) -> Iterator[FaultsClient]:
-    client = FaultsClient(aws.endpoint)
-    yield client
-    client.clear()
+    yield aws.faults
+    aws.faults.clear()
 
 
 @pytest.fixture

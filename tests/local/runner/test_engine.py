@@ -148,19 +148,24 @@ def run(with_engine: LocalAws, reference: str, eventually: Callable[..., Any]) -
 
 
 SURROUNDINGS = """
-import json, os, pathlib, urllib.request
+import json, os, pathlib, urllib.error, urllib.request
 def writable(path):
     try:
         pathlib.Path(path).write_text("x")
     except OSError:
         return False
     return True
-url = os.environ["AWS_ENDPOINT_URL"] + "/_ministack/health"
+def status(url):
+    try:
+        return urllib.request.urlopen(url, timeout=5).status
+    except urllib.error.HTTPError as error:
+        return error.code
 print(json.dumps({
     "user": [os.getuid(), os.getgid()],
     "tmp": writable("/tmp/here"),
     "root": writable("/here"),
-    "api": urllib.request.urlopen(url, timeout=5).status,
+    "api": status(os.environ["AWS_ENDPOINT_URL"] + "/_ministack/health"),
+    "agent": status(os.environ["ECS_AGENT_URI"] + "/task-protection/v1/state"),
     "key": os.environ["AWS_ACCESS_KEY_ID"][:4],
 }))
 """
@@ -174,6 +179,7 @@ def test_a_container_has_its_user_its_scratch_space_and_a_way_to_the_api(run: An
         "tmp": True,
         "root": False,
         "api": 200,
+        "agent": 400,  # reached, and its role may not
         "key": "ASIA",
     }
 
