@@ -1,0 +1,187 @@
+"""What became of every file, as S3, the ledger and the queues say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from batchkit.claims import ClaimState
+from batchkit.items import packed, unpacked
+from batchkit.ledger import RunState
+from batchkit.runs import RUNS_PREFIX, RunKeys, run_of_key
+
+from fargate_batch.names import Output, StageOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from chaos.files import File
+    from fargate_batch.environment import Environment
+
+CLAIM_PREFIX: Final = "claim#"
+_SUMMARY: Final = "summary.json"
+# What a report says of its own run, and not of its positions.
+_OWN: Final = ("run_id", "input", "timings")
+# These start the next stage, so a second one would be work done twice.
+_WRITTEN_ONCE: Final = ("/shards/", "/risk/")
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A file in the input bucket."""
+
+    file: File
+    run_id: str
+
+
+@dataclass
+class Findings:
+    """What was found wrong, by what it is, and what was counted."""
+
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+    attempts: Counter[int] = field(default_factory=Counter)
+    """Pieces of work by the attempts that they took."""
+    rewritten_reports: int = 0
+    """Reports that were written again, with the same figures, after an interruption."""
+
+    def add(self, kind: str, what: str) -> None:
+        """Note something that is wrong."""
+        self.wrong.setdefault(kind, []).append(what)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost and nothing done twice."""
+        return not self.wrong
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that there is to see, read once."""
+
+    records: Mapping[str, dict[str, Any]]
+    claims: tuple[dict[str, Any], ...]
+    versions: Mapping[str, Mapping[str, int]]
+    """By run: how many versions each object of it has."""
+
+
+def look(environment: Environment) -> World:
+    """Read the ledger and the output bucket."""
+    items = list(_scan(environment))
+    versions: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    pages = (
+        environment.client("s3")
+        .get_paginator("list_object_versions")
+        .paginate(Bucket=environment[Output.OUTPUT_BUCKET_NAME], Prefix=RUNS_PREFIX)
+    )
+    for page in pages:
+        for version in page.get("Versions", []):
+            run = run_of_key(version["Key"])
+            if run is not None:
+                versions[run][version["Key"]] += 1
+    return World(
+        records={item["run_id"]: item for item in items if item["id"].startswith("run#")},
+        claims=tuple(item for item in items if item["id"].startswith(CLAIM_PREFIX)),
+        versions=versions,
+    )
+
+
+def judge(
+    environment: Environment, dropped: Iterable[Dropped], calm: Mapping[int, Mapping[str, Any]]
+) -> Findings:
+    """Hold every file against what must have become of it.
+
+    Args:
+        environment: where the files were dropped.
+        dropped: the files.
+        calm: by content, the figures of a run without faults.
+    """
+    world, findings = look(environment), Findings()
+    for each in dropped:
+        _judge_file(environment, each, world, calm, findings)
+    for claim in world.claims:
+        findings.attempts[int(claim.get("attempts", 0))] += 1
+        if claim["state"] != ClaimState.DONE:
+            findings.add("claim left open", f"{claim['id']} is {claim['state']}")
+    for queue, messages in waiting(environment).items():
+        if messages:
+            findings.add("message left in a queue", f"{queue}: {messages}")
+    return findings
+
+
+def _judge_file(
+    environment: Environment,
+    dropped: Dropped,
+    world: World,
+    calm: Mapping[int, Mapping[str, Any]],
+    findings: Findings,
+) -> None:
+    run, keys = dropped.run_id, RunKeys(dropped.run_id)
+    record = world.records.get(run)
+    state = str(record["state"]) if record else "no record"
+    findings.states[state] += 1
+    objects = world.versions.get(run, {})
+    expected = RunState.REJECTED if dropped.file.content is None else RunState.REPORTED
+    if state != expected:
+        findings.add("lost", f"{dropped.file.key} ({run}) is {state}, not {expected}")
+        return
+    for key, count in objects.items():
+        if count > 1 and any(part in key for part in _WRITTEN_ONCE):
+            findings.add("done twice", f"{key} has {count} versions")
+    if dropped.file.content is None:
+        if keys.rejected not in objects or keys.report(_SUMMARY) in objects:
+            findings.add("rejected without its reason", run)
+        return
+    if keys.rejected in objects:
+        findings.add("reported and rejected", run)
+    findings.rewritten_reports += objects.get(keys.report(_SUMMARY), 0) > 1
+    if figures(environment, run) != calm[dropped.file.content]:
+        findings.add("other figures than the calm run's", run)
+
+
+def figures(environment: Environment, run: str) -> dict[str, Any]:
+    """Return what a run's report says of its positions."""
+    answer = environment.client("s3").get_object(
+        Bucket=environment[Output.OUTPUT_BUCKET_NAME], Key=RunKeys(run).report(_SUMMARY)
+    )
+    summary: dict[str, Any] = json.loads(answer["Body"].read())
+    return {name: value for name, value in summary.items() if name not in _OWN}
+
+
+def waiting(environment: Environment) -> dict[str, int]:
+    """Return how many messages each queue and dead-letter queue holds, in flight or not."""
+    sqs = environment.client("sqs")
+    counts = {}
+    for stage in environment.settings.stages:
+        for output in (StageOutput.QUEUE_URL, StageOutput.DEAD_LETTER_QUEUE_URL):
+            url = environment.of(stage.name, output)
+            attributes = sqs.get_queue_attributes(
+                QueueUrl=url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )["Attributes"]
+            counts[url.rsplit("/", 1)[-1]] = sum(int(value) for value in attributes.values())
+    return counts
+
+
+def states(environment: Environment) -> dict[str, str]:
+    """Return the state of every run that has a record."""
+    return {record["run_id"]: str(record["state"]) for record in environment.ledger().all()}
+
+
+def _scan(environment: Environment) -> Iterator[dict[str, Any]]:
+    pages = (
+        environment.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=environment[Output.LEDGER_TABLE_NAME],
+            FilterExpression="begins_with(id, :claim) OR begins_with(id, :run)",
+            ExpressionAttributeValues=packed({":claim": CLAIM_PREFIX, ":run": "run#"}),
+        )
+    )
+    for page in pages:
+        yield from map(unpacked, page["Items"])

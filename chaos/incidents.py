@@ -1,0 +1,319 @@
+"""Single incidents, one after the other: what operators fear, done on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batchkit.claims import LEASE_SECONDS, ClaimState
+from batchkit.ledger import RunState
+
+from chaos import audit
+from chaos.drill import Effort, batch, drop, settle, wait
+from chaos.files import File
+from fargate_batch.names import Output, StageOutput
+from local.faults.settings import CallFaults, Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from chaos.audit import Dropped
+    from chaos.files import Input
+    from chaos.project import Copy
+    from fargate_batch.environment import Environment
+    from local.faults.client import FaultsClient
+
+Found = TypeVar("Found")
+
+RISK: Final = "risk-calculation"
+REPORT: Final = "report-generation"
+_PATIENCE_SECONDS: Final = 300.0
+_HANDLER: Final = Path("images", REPORT, "report_generation", "__init__.py")
+_BUG: Final = """
+
+def handle(event, context):
+    raise RuntimeError("a bug that was deployed")
+"""
+# Every read or write of a task waits, so that work is in hand long enough to be hit.
+SLOW: Final = Faults(calls={"s3": CallFaults(slow=1.0, slow_seconds=8.0)})
+
+
+@dataclass
+class Incident:
+    """One incident and what was wrong after it."""
+
+    name: str
+    seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def expect(self, what: str, *, holds: bool) -> None:
+        """Note `what` as wrong unless it holds."""
+        if not holds:
+            self.wrong.append(what)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where incidents happen: a launched environment in queue mode."""
+
+    copy: Copy
+    given: Input
+    calm: Mapping[int, Mapping[str, Any]]
+    faults: FaultsClient
+    port: int
+
+    @property
+    def environment(self) -> Environment:
+        """The launched environment."""
+        return self.copy.find()
+
+    def drop(self, name: str, count: int = 1) -> list[Dropped]:
+        """Drop files of the first contents."""
+        files = [
+            File(f"positions/incidents/{name}-{number}.csv", self.given.contents[number], number)
+            for number in range(count)
+        ]
+        return drop(self.environment, files)
+
+    def end(self, incident: Incident, dropped: list[Dropped]) -> None:
+        """Wait for the runs' ends and hold them against the calm run."""
+        wait(self.copy, self.environment, dropped, Effort())
+        settle(self.environment)
+        found = audit.judge(self.environment, dropped, self.calm)
+        for kind, details in found.wrong.items():
+            incident.wrong += [f"{kind}: {detail}" for detail in details]
+
+    def claims(self, dropped: Dropped, stage: str) -> list[dict[str, Any]]:
+        """The claims that a stage has on a run's objects."""
+        return [
+            claim
+            for claim in audit.look(self.environment).claims
+            if claim["run_id"] == dropped.run_id and claim["stage"] == stage
+        ]
+
+    def claim_in_hand(self, dropped: Dropped, stage: str) -> dict[str, Any]:
+        """Wait until a stage has an object of the run in hand; return the claim."""
+        return until(
+            lambda: next(
+                (
+                    claim
+                    for claim in self.claims(dropped, stage)
+                    if claim["state"] == ClaimState.CLAIMED
+                ),
+                None,
+            )
+        )
+
+    def workers(self, stage: str) -> list[str]:
+        """The running tasks of a stage's service."""
+        environment = self.environment
+        answer = environment.client("ecs").list_tasks(
+            cluster=environment[Output.CLUSTER_NAME],
+            serviceName=environment.of(stage, StageOutput.SERVICE_NAME),
+            desiredStatus="RUNNING",
+        )
+        arns: list[str] = answer["taskArns"]
+        return arns
+
+    def processes(self, stage: str) -> list[int]:
+        """The processes of a stage's workers, on this machine."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                environ = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended, or is somebody else's
+            here = f"AWS_ENDPOINT_URL=http://127.0.0.1:{self.port}".encode()
+            if b"work" in words and f"STAGE={stage}".encode() in environ and here in environ:
+                found.append(int(folder.name))
+        return found
+
+
+def until(look: Callable[[], Found | None], seconds: float = _PATIENCE_SECONDS) -> Found:
+    """Look until something is found; return it.
+
+    Raises:
+        TimeoutError: nothing was found in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not seen within {seconds:.0f} s.")
+        time.sleep(0.3)
+    return found
+
+
+def a_worker_is_stopped_with_a_message_in_hand(scene: Scene, incident: Incident) -> None:
+    """ECS stops it (SIGTERM): it finishes the message or gives it back, and counts no attempt."""
+    with scene.faults.during(SLOW):
+        (dropped,) = scene.drop("stopped")
+        scene.claim_in_hand(dropped, RISK)
+        environment = scene.environment
+        for task in scene.workers(RISK):
+            environment.client("ecs").stop_task(
+                cluster=environment[Output.CLUSTER_NAME], task=task, reason="an incident"
+            )
+    scene.end(incident, [dropped])
+    attempts = [claim["attempts"] for claim in scene.claims(dropped, RISK)]
+    incident.expect(f"attempts were {attempts}, not 1 each", holds=set(attempts) == {1})
+
+
+def a_worker_is_killed_with_a_message_in_hand(scene: Scene, incident: Incident) -> None:
+    """SIGKILL: nobody gives anything back; lease and invisibility end, and another goes on."""
+    with scene.faults.during(SLOW):
+        (dropped,) = scene.drop("killed")
+        scene.claim_in_hand(dropped, RISK)
+        for task in scene.workers(RISK):
+            scene.faults.kill_task(task)
+    scene.end(incident, [dropped])
+    attempts = [claim["attempts"] for claim in scene.claims(dropped, RISK)]
+    incident.expect(f"attempts were {attempts}, none above 1", holds=max(attempts) > 1)
+
+
+def a_lease_ends_under_a_live_but_stalled_owner(scene: Scene, incident: Incident) -> None:
+    """It is frozen for longer than its lease; another takes over; then it wakes and may not win."""
+    with scene.faults.during(SLOW):
+        (dropped,) = scene.drop("stalled")
+        stalled = scene.claim_in_hand(dropped, RISK)
+        frozen = scene.processes(RISK)
+        for process in frozen:
+            os.kill(process, signal.SIGSTOP)
+    try:
+        environment = scene.environment
+        environment.client("ecs").update_service(
+            cluster=environment[Output.CLUSTER_NAME],
+            service=environment.of(RISK, StageOutput.SERVICE_NAME),
+            desiredCount=len(frozen) + 1,
+        )
+        time.sleep(LEASE_SECONDS)
+        taken = until(
+            lambda: next(
+                (
+                    claim
+                    for claim in scene.claims(dropped, RISK)
+                    if claim["id"] == stalled["id"] and claim["owner"] != stalled["owner"]
+                ),
+                None,
+            )
+        )
+    finally:
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+    scene.end(incident, [dropped])
+    (last,) = [claim for claim in scene.claims(dropped, RISK) if claim["id"] == stalled["id"]]
+    incident.expect("the stalled owner completed it", holds=last["owner"] == taken["owner"])
+
+
+def two_reconciles_run_at_once(scene: Scene, incident: Incident) -> None:
+    """RunTask answers 200 and places nothing; what is lost is put back once, however many look."""
+    with scene.faults.during(Faults(run_task_failures=1.0)):
+        dropped = scene.drop("lost", 8)
+        time.sleep(2)
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(
+                pool.map(lambda _: batch(scene.copy, "reconcile", "--grace", "0"), range(3))
+            )
+    sent = Counter(piece["key"] for answer in answers for piece in json.loads(answer)["sent"])
+    wanted = {each.file.key for each in dropped}
+    found = {key: count for key, count in sent.items() if key in wanted}
+    incident.expect(
+        f"put back: {found}", holds=found.keys() == wanted and set(found.values()) == {1}
+    )
+    scene.end(incident, dropped)
+
+
+def a_bug_is_deployed_and_its_dead_letters_are_redriven(scene: Scene, incident: Incident) -> None:
+    """Three attempts and a dead letter; redriven before the bug is mended, again; then it ends."""
+    code = scene.copy.folder / _HANDLER
+    right = code.read_text()
+    code.write_text(right + _BUG)
+    scene.copy.launch()
+    (dropped,) = scene.drop("bug")
+
+    def is_dead() -> bool:
+        return audit.states(scene.environment).get(dropped.run_id) == RunState.DEAD_LETTERED
+
+    until(is_dead)
+    told = json.loads(batch(scene.copy, "why", dropped.run_id))
+    incident.expect("`batch why` does not name the bug", holds="a bug" in json.dumps(told))
+    batch(scene.copy, "redrive", dropped.run_id)
+    until(lambda: not is_dead())
+    until(is_dead)
+    code.write_text(right)
+    scene.copy.launch()
+    batch(scene.copy, "redrive", dropped.run_id)
+    scene.end(incident, [dropped])
+
+
+def a_message_is_no_event(scene: Scene, incident: Incident) -> None:
+    """It goes to the dead letters at once, in words, and an operator discards it."""
+    environment = scene.environment
+    url = environment.of(RISK, StageOutput.QUEUE_URL)
+    environment.client("sqs").send_message(QueueUrl=url, MessageBody="no JSON at all")
+    letters = until(lambda: json.loads(batch(scene.copy, "dead-letters")))
+    incident.expect(f"the dead letter says {letters}", holds="no JSON" in json.dumps(letters))
+    batch(scene.copy, "dead-letters", "--discard")
+    left = until(lambda: not json.loads(batch(scene.copy, "dead-letters")))
+    incident.expect("it is still there after it was discarded", holds=left)
+
+
+def an_uploaded_file_is_deleted_before_it_is_read(scene: Scene, incident: Incident) -> None:
+    """The event names a version that is gone: the run is rejected, in words."""
+    environment = scene.environment
+    with scene.faults.during(Faults(run_task_failures=1.0)):
+        (dropped,) = scene.drop("gone")
+        bucket = environment[Output.INPUT_BUCKET_NAME]
+        s3 = environment.client("s3")
+        version = s3.head_object(Bucket=bucket, Key=dropped.file.key)["VersionId"]
+        time.sleep(1)
+        batch(scene.copy, "reconcile", "--grace", "0")
+        s3.delete_object(Bucket=bucket, Key=dropped.file.key, VersionId=version)
+    until(
+        lambda: (
+            audit.states(environment).get(dropped.run_id) in {RunState.REJECTED, RunState.REPORTED}
+        )
+    )
+    record = environment.ledger().get(dropped.run_id)
+    incident.expect(
+        f"the run is {record['state']}: {record.get('reason')}",
+        holds=record["state"] == RunState.REJECTED and "deleted" in str(record.get("reason")),
+    )
+    settle(environment)
+
+
+ALL: Final[tuple[Callable[[Scene, Incident], None], ...]] = (
+    a_worker_is_stopped_with_a_message_in_hand,
+    a_worker_is_killed_with_a_message_in_hand,
+    a_lease_ends_under_a_live_but_stalled_owner,
+    two_reconciles_run_at_once,
+    a_bug_is_deployed_and_its_dead_letters_are_redriven,
+    a_message_is_no_event,
+    an_uploaded_file_is_deleted_before_it_is_read,
+)
+
+
+def play(scene: Scene, happening: Callable[[Scene, Incident], None]) -> Incident:
+    """Let one incident happen."""
+    incident = Incident(happening.__name__.replace("_", " "))
+    with _timed(incident):
+        try:
+            happening(scene, incident)
+        except TimeoutError as error:
+            incident.wrong.append(str(error))
+    return incident
+
+
+@contextmanager
+def _timed(incident: Incident) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    incident.seconds = time.monotonic() - began
