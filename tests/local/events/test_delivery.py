@@ -177,6 +177,38 @@ def test_a_queue_whose_policy_does_not_name_eventbridge_gets_nothing(
     assert messages(url, 1, 2) == []
 
 
+def test_a_tasks_end_reaches_a_queue_that_takes_tls_only(
+    define: Callable[..., str],
+    clients: Any,
+    tasks: Any,
+    unique: str,
+    messages: Callable[..., list[Any]],
+) -> None:
+    # A task ends in nobody's request, so nothing but EventBridge itself can bring the TLS.
+    arn = f"arn:aws:sqs:eu-west-1:123456789012:{unique}-tls"
+    sending = {"Action": "sqs:SendMessage", "Resource": arn}
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, **sending}
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        **sending,
+    }
+    url = clients.sqs.create_queue(
+        QueueName=f"{unique}-tls",
+        Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})},
+    )["QueueUrl"]
+    pattern = {
+        "source": ["aws.ecs"],
+        "detail": {"lastStatus": ["STOPPED"], "group": [f"family:{unique}"]},
+    }
+    clients.events.put_rule(Name=unique, EventPattern=json.dumps(pattern))
+    clients.events.put_targets(Rule=unique, Targets=[{"Id": "q", "Arn": arn}])
+    tasks.wait(tasks.run(define(command=["environment"])))
+    (message,) = messages(url)
+    assert json.loads(message["Body"])["detail"]["lastStatus"] == "STOPPED"
+
+
 def test_a_log_group_is_a_target(clients: Any, unique: str, eventually: Callable[..., Any]) -> None:
     clients.logs.create_log_group(logGroupName=f"/aws/events/{unique}")
     clients.events.put_rule(Name=unique, EventPattern=json.dumps({"source": [unique]}))
