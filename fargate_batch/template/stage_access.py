@@ -65,6 +65,9 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
             statements.append(
                 allow(["s3:AbortMultipartUpload", "s3:PutObject"], _objects(arn, writes))
             )
+            # What an attempt that was cut off left half sent. The action knows no prefix, and
+            # tells keys only.
+            statements.append(allow(["s3:ListBucketMultipartUploads"], [arn]))
     return [
         *statements,
         use_key_through(template, "s3", "sqs"),

@@ -3,15 +3,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fargate_batch.names import GivenNames, Output, StageOutput
+import pytest
+from batchkit.metrics import NAMESPACE
+
+from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch
 
 if TYPE_CHECKING:
     from fargate_batch.environment import Environment
 
 
-def rule_and_target(launched: Environment, stage: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    events, name = launched.client("events"), launched.of(stage, StageOutput.RULE_NAME)
+def rule_and_target(
+    launched: Environment, task: str, output: StageOutput = StageOutput.RULE_NAME
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    events, name = launched.client("events"), launched.of(task, output)
     (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
     return events.describe_rule(Name=name), target
 
@@ -62,6 +67,32 @@ def test_queued_stages_get_their_events_through_their_queue(launched: Environmen
         assert target["Arn"] == expected
 
 
+def test_failed_tasks_come_to_their_stages_queue(launched: Environment) -> None:
+    sqs = launched.client("sqs")
+    for stage in launched.settings.stages:
+        rule, target = rule_and_target(launched, stage.name, StageOutput.RETRY_RULE_NAME)
+        assert rule["State"] == "ENABLED"
+        detail = json.loads(rule["EventPattern"])["detail"]
+        assert detail["group"] == [f"family:{launched.of(stage.name, StageOutput.TASK_FAMILY)}"]
+        assert detail["clusterArn"] == [launched[Output.CLUSTER_ARN]]
+        assert target["Arn"] == launched.of(stage.name, StageOutput.QUEUE_ARN)
+        # The queue admits the rule, or the event would get lost on its last yards.
+        policy = sqs.get_queue_attributes(
+            QueueUrl=launched.of(stage.name, StageOutput.QUEUE_URL), AttributeNames=["Policy"]
+        )["Attributes"]["Policy"]
+        assert rule["Arn"] in policy
+
+
+def test_reconcile_is_run_on_its_schedule(launched: Environment) -> None:
+    rule, target = rule_and_target(launched, RECONCILE)
+    assert rule["State"] == "ENABLED"
+    minutes = launched.settings.reconcile.every_minutes
+    assert rule["ScheduleExpression"] == f"rate({minutes} minutes)"
+    assert target["Arn"] == launched[Output.CLUSTER_ARN]
+    family = launched.of(RECONCILE, StageOutput.TASK_FAMILY)
+    assert target["EcsParameters"]["TaskDefinitionArn"].endswith(f":task-definition/{family}")
+
+
 def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: Environment) -> None:
     # By name: in an account with more alarms than a page holds it may stand on any page.
     name = GivenNames(launched.settings.project, launched.name).of("task-failures")
@@ -73,3 +104,22 @@ def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: En
     window = alarm["Period"] * alarm["EvaluationPeriods"]
     assert window == settings.task_failure_minutes * 60 == 600
     assert launched[Output.ALARM_TOPIC_ARN] in alarm["AlarmActions"]
+
+
+@pytest.mark.parametrize("kind", ["overdue-runs", "rejects", "reconcile"])
+def test_what_goes_wrong_with_runs_raises_an_alarm(launched: Environment, kind: str) -> None:
+    name = GivenNames(launched.settings.project, launched.name).of(kind)
+    (alarm,) = launched.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert alarm["Namespace"] == NAMESPACE
+    assert alarm["Dimensions"] == [{"Name": "Environment", "Value": launched.name}]
+    assert launched[Output.ALARM_TOPIC_ARN] in alarm["AlarmActions"]
+
+
+@pytest.mark.parametrize("kind", ["dead-letter", "queue-age"])
+def test_what_gets_stuck_in_a_queue_raises_an_alarm(launched: Environment, kind: str) -> None:
+    names = GivenNames(launched.settings.project, launched.name)
+    for stage in launched.settings.stages:
+        (alarm,) = launched.client("cloudwatch").describe_alarms(
+            AlarmNames=[names.of(f"{stage.name}-{kind}")]
+        )["MetricAlarms"]
+        assert launched[Output.ALARM_TOPIC_ARN] in alarm["AlarmActions"]

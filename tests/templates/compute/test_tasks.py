@@ -255,6 +255,14 @@ def test_stage_writes_below_its_own_prefixes_only(tasks: Rendered, settings: Set
         ]
 
 
+def test_stage_finds_what_it_left_half_sent_where_it_writes(
+    tasks: Rendered, settings: Settings
+) -> None:
+    for stage in settings.stages:
+        found = granting(tasks, stage.logical_id, "s3:ListBucketMultipartUploads")
+        assert found["Resource"] == [{"Ref": Output.OUTPUT_BUCKET_ARN}]
+
+
 def test_no_two_stages_write_the_same_objects_but_a_rejection(settings: Settings) -> None:
     written = [
         pattern
