@@ -16,7 +16,7 @@ The sums are compensated and made in an order that the positions' own order does
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from risk_calculation.kernels import Integers
+
 UNIT: Final = ("equity", "currency", "curve", "due")
 """What linear amounts are of: a share (equity), or money on a day (curve and due)."""
 GROUP: Final = ("equity", "currency", "due")
 """What options of one underlying and maturity have in common."""
 _CONTRACT: Final = ("strike", "call", "volatility")
-_BONDS_AT_ONCE: Final = 10_000
+_BONDS_AT_ONCE: Final = 20_000
 """Each has up to some hundred payments, and these are in memory together."""
 
 
@@ -47,7 +49,7 @@ def linear(positions: pl.DataFrame, as_of: date) -> pl.DataFrame:
     )
     money = [*_forwards(positions), *_bonds(positions, as_of)]
     flows = [flow.select(pl.lit(None, pl.String).alias("equity"), pl.all()) for flow in money]
-    return netted(pl.concat([shares, *flows]), (*UNIT, "book"), "amount")
+    return _netted(pl.concat([shares, *flows]), (*UNIT, "book"), "amount")
 
 
 def options(positions: pl.DataFrame) -> pl.DataFrame:
@@ -62,7 +64,7 @@ def options(positions: pl.DataFrame) -> pl.DataFrame:
         pl.col("implied_vol").alias("volatility"),
         pl.col("quantity").alias("amount"),
     )
-    return netted(chosen, (*GROUP, "book", *_CONTRACT), "amount")
+    return _netted(chosen, (*GROUP, "book", *_CONTRACT), "amount")
 
 
 def _forwards(positions: pl.DataFrame) -> list[pl.DataFrame]:
@@ -98,10 +100,10 @@ def _bonds(positions: pl.DataFrame, as_of: date) -> list[pl.DataFrame]:
         .otherwise(0.0)
         .alias("coupon"),
     )
-    paying = netted(bonds.filter(pl.col("coupon") != 0), (*key, "frequency"), "coupon")
+    paying = _netted(bonds.filter(pl.col("coupon") != 0), (*key, "frequency"), "coupon")
     days = _coupon_days(paying.select("due", "frequency").unique(), as_of)
     coupons = [
-        netted(
+        _netted(
             some.join(days, on=("due", "frequency"), maintain_order="left").select(
                 "currency", "curve", pl.col("day").alias("due"), "book", amount="coupon"
             ),
@@ -131,9 +133,20 @@ def _coupon_days(schedules: pl.DataFrame, as_of: date) -> pl.DataFrame:
     )
 
 
-def netted(frame: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
+def runs(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, Integers]:
+    """Return the distinct keys of a sorted frame in order, and how many rows each of them has."""
+    found = frame.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64))
+    return found.select(keys), found["len"].to_numpy(writable=True)
+
+
+def _netted(frame: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
     """Return one row a key, sorted, with the compensated sum of `value`."""
-    ordered = frame.select(*keys, value).sort(*keys, value)
-    runs = ordered.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("rows"))
-    values, lengths = (column.to_numpy(writable=True) for column in (ordered[value], runs["rows"]))
-    return runs.select(*keys, pl.Series(value, run_sums(values, lengths)))
+    # Numbers sort faster than names do.
+    names = [name for name in keys if frame.schema[name] == pl.String]
+    numbered: dict[Any, pl.Enum] = {
+        name: pl.Enum(frame[name].drop_nulls().unique().sort()) for name in names
+    }
+    ordered = frame.select(*keys, value).cast(numbered).sort(*keys, value)
+    found, lengths = runs(ordered, keys)
+    sums = run_sums(ordered[value].to_numpy(writable=True), lengths)
+    return found.with_columns(pl.Series(value, sums)).cast(dict.fromkeys(names, pl.String))

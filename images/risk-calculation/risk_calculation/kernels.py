@@ -232,8 +232,8 @@ def add_options(
         terms: by group, the weights of the far rate, yield and volatility ratio, and T in years.
         starts: where each group's contracts begin; one longer than there are groups.
         books: of each contract, its row in the sums.
-        contracts: by contract, ln(spot/strike), sigma·sqrt(T), strike, 1 for a call or -1 for a
-            put, and quantity.
+        contracts: by contract, ln(spot/strike), sigma, strike, 1 for a call or -1 for a put, and
+            quantity.
         first: column.
         high: sums, shape (books, width), added to.
         low: what rounding took from them.
@@ -259,8 +259,9 @@ def add_options(
             asset[s] = spot[s] * fx[s] * _exp_any(-q)
             cash[s] = fx[s] * _exp_any(-r)
         for k in range(starts[g], starts[g + 1]):
-            moneyness, deviation, strike = contracts[k, 0], contracts[k, 1], contracts[k, 2]
-            sign, reciprocal = contracts[k, 3], 1.0 / contracts[k, 1]
+            moneyness, strike, sign = contracts[k, 0], contracts[k, 2], contracts[k, 3]
+            deviation = _at_least(contracts[k, 1] * math.sqrt(years), DEVIATION_FLOOR)
+            reciprocal = 1.0 / deviation
             for s in range(BLOCK):
                 width = deviation * ratio[s]
                 d1 = (moneyness + drift[s]) * (reciprocal * inverse[s]) + 0.5 * width
@@ -334,3 +335,22 @@ def run_sums(values: Floats, lengths: Integers) -> Floats:
             at += 1
         sums[i] = high + low
     return sums
+
+
+@kernel("void(i8[::1], i8[::1], f8[::1], f8[:,::1], f8[:,::1], b1[:,::1])")
+def add_at(
+    books: Integers,
+    factors: Integers,
+    values: Floats,
+    high: Floats,
+    low: Floats,
+    found: NDArray[np.bool_],
+) -> None:
+    """Add each value to the compensated sum of its book and factor, and note that it has one."""
+    for i in range(values.size):
+        b, f = books[i], factors[i]
+        total = high[b, f] + values[i]
+        back = total - high[b, f]
+        low[b, f] += (high[b, f] - (total - back)) + (values[i] - back)
+        high[b, f] = total
+        found[b, f] = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -34,8 +34,7 @@ class UnusableMarketError(Exception):
     """The scenario set lacks a value that a position depends on, or holds one that is none."""
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """Where times lie on curves: near + weight·(far - near), with rows of `Market.factors`."""
 
     near: Integers
@@ -61,8 +60,8 @@ class Market:
     factors: Floats
     """Shape (rows, width): a column for today, one a scenario, and today again as padding to whole
     blocks. Volatilities are ratios to today's."""
-    tenors: pl.Series
-    """Of each row; null where a factor has none."""
+    names: pl.DataFrame
+    """factor_type, factor_id and tenor of each row; null where it has none."""
     curves: dict[tuple[str, str], Curve]
     """By factor_type and factor_id."""
 
@@ -72,8 +71,11 @@ class Market:
         Raises:
             UnusableMarketError: the scenario set has no such factor.
         """
-        known = {name: self._curve(factor_type, name).first for name in names.drop_nulls().unique()}
-        return np.array([ONE if name is None else known[name] for name in names], dtype=np.int64)
+        known: dict[str | None, int] = {
+            name: self._curve(factor_type, name).first for name in names.drop_nulls().unique()
+        }
+        known[None] = ONE
+        return names.replace_strict(known, return_dtype=pl.Int64).to_numpy(writable=True)
 
     def currency_rows(self, currencies: pl.Series) -> Integers:
         """Return the row of each currency's price in the base currency."""
@@ -108,6 +110,11 @@ class Market:
             near[at], far[at] = curve.first + low, curve.first + high
             weight[at] = np.where(high > low, (years[at] - curve.times[low]) / gap, 0.0)
         return Points(near, far, weight)
+
+    def curve_rows(self, rows: Integers) -> Integers:
+        """Return the first row of the curve that each row is of; `ONE` and `ZERO` as they are."""
+        first = np.array([ONE, ZERO, *sorted(curve.first for curve in self.curves.values())])
+        return first[np.searchsorted(first, rows, side="right") - 1]
 
     def today(self, points: Points) -> Floats:
         """Return today's values at these points."""
@@ -160,7 +167,8 @@ def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of
     rows = scenario_set.join(known, on="tenor", nulls_equal=True).sort(
         "factor_type", "factor_id", "years"
     )
-    kinds, values = rows["factor_type"], rows["value"].to_numpy()[:, None]
+    names, kinds = rows.select("factor_type", "factor_id", "tenor"), rows["factor_type"]
+    values = rows["value"].to_numpy()[:, None]
     shocks = rows["shocks"].explode().to_numpy().reshape(rows.height, scenarios)
     width = -(-(1 + scenarios) // BLOCK) * BLOCK
     factors = np.empty((2 + rows.height, width))
@@ -176,7 +184,7 @@ def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of
         as_of=as_of,
         scenarios=scenarios,
         factors=factors,
-        tenors=pl.concat([pl.Series([None, None], dtype=pl.String), rows["tenor"]]),
+        names=pl.concat([names.clear(n=2), names]),
         curves=_curves(rows),
     )
 

@@ -6,144 +6,140 @@ two valuations, as their definitions say: a zero rate 1 bp higher, or the next d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from batchkit.figures import Measure
 
-from risk_calculation.exposures import netted
-from risk_calculation.kernels import exponentials, option_values
-from risk_calculation.market import DAY
+from risk_calculation.exposures import GROUP, UNIT, runs
+from risk_calculation.kernels import add_at, exponentials, option_values
+from risk_calculation.market import DAY, ONE, ZERO, Points
 
 if TYPE_CHECKING:
-    from risk_calculation.kernels import Floats
-    from risk_calculation.market import Market, Points
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from risk_calculation.kernels import Floats, Integers
+    from risk_calculation.market import Market
+    from risk_calculation.valuation import LinearHoldings, OptionHoldings
 
 BASIS_POINT: Final = 1e-4
-_KEY: Final = ("book", "factor_id", "tenor")
-_GREEKS: Final = ("value", "delta", "gamma", "vega", "near", "far", "parallel", "day")
+
+Change = tuple[Measure, "Integers", "Floats"]
+"""A measure, and of every position the factor's row (`ONE` where it has none) and the value."""
 
 
-def sensitivities(linear: pl.DataFrame, options: pl.DataFrame, market: Market) -> pl.DataFrame:
-    """Return measure, book, factor_id, tenor and value (in the base currency).
+class Sums(NamedTuple):
+    """Of one measure, by book and factor's row: compensated sums, and whether there is one."""
+
+    high: Floats
+    low: Floats
+    found: NDArray[np.bool_]
+
+
+def sensitivities(
+    linear: tuple[pl.DataFrame, LinearHoldings],
+    options: tuple[pl.DataFrame, OptionHoldings],
+    market: Market,
+    books: pl.Series,
+) -> pl.DataFrame:
+    """Return measure, book, factor_id, tenor and value, in the base currency.
 
     Args:
-        linear: of `exposures.linear`.
-        options: of `exposures.options`.
+        linear: of `exposures.linear`, and its holdings.
+        options: of `exposures.options`, and its holdings.
         market: today's is used.
+        books: their names.
     """
-    changes = pl.concat([_linear_changes(linear, market), _option_changes(options, market)])
-    equity, pair = pl.col("equity"), pl.col("currency") + market.base_currency
-    nothing = pl.lit(None, pl.String)
-    foreign = pl.col("currency") != market.base_currency
-    shares, rates = equity.is_not_null(), pl.col("curve").is_not_null()
-    options_only = shares & rates
-    table = [
-        (Measure.EQ_DELTA, shares, equity, nothing, "delta"),
-        (Measure.EQ_GAMMA, options_only, equity, nothing, "gamma"),
-        (Measure.EQ_VEGA, options_only, equity, nothing, "vega"),
-        (Measure.FX_DELTA, foreign, pair, nothing, "value"),
-        (Measure.DV01, rates, pl.col("curve"), nothing, "parallel"),
-        (Measure.THETA, rates, nothing, nothing, "day"),
-    ]
-    results = [
-        (measure, changes.filter(which).select("book", factor.alias("factor_id"),
-         tenor.alias("tenor"), pl.col(value).alias("value")))
-        for measure, which, factor, tenor, value in table
-    ]  # fmt: skip
-    vertices = [
-        changes.filter(rates & (pl.col(f"{side}_weight") != 0)).select(
-            "book",
-            pl.col("curve").alias("factor_id"),
-            pl.col(f"{side}_tenor").alias("tenor"),
-            (pl.col(side) / BASIS_POINT).alias("value"),
-        )
-        for side in ("near", "far")
-    ]
-    results.append((Measure.GIRR_DELTA, pl.concat(vertices)))
-    return pl.concat(
-        netted(rows, _KEY, "value").select(pl.lit(measure.value).alias("measure"), pl.all())
-        for measure, rows in results
+    shape = (len(books), market.factors.shape[0])
+    sums: dict[Measure, Sums] = {}
+    for holders, changes in (
+        (linear[1].books, _linear_changes(*linear, market)),
+        (options[1].books, _option_changes(*options, market)),
+    ):
+        for measure, rows, values in changes:
+            if measure not in sums:
+                sums[measure] = Sums(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.bool_))
+            add_at(holders, rows, values, *sums[measure])
+    return pl.concat(_table(measure, added, market, books) for measure, added in sums.items())
+
+
+def _table(measure: Measure, sums: Sums, market: Market, books: pl.Series) -> pl.DataFrame:
+    # Nothing is sensitive to what does not move; but time is no factor.
+    sums.found[:, ZERO] = False
+    if measure != Measure.THETA:
+        sums.found[:, ONE] = False
+    book, factor = np.nonzero(sums.found)
+    names = market.names[factor]
+    tenor = names["tenor"] if measure == Measure.GIRR_DELTA else pl.lit(None, pl.String)
+    return names.select(
+        pl.lit(measure.value).alias("measure"),
+        books.gather(pl.Series(book)).alias("book"),
+        "factor_id",
+        tenor.alias("tenor"),
+        pl.Series("value", (sums.high + sums.low)[sums.found]),
     )
 
 
-def _linear_changes(linear: pl.DataFrame, market: Market) -> pl.DataFrame:
-    years = market.years(linear["due"])
-    points = market.points("RATE", linear["curve"], years)
+def _linear_changes(
+    linear: pl.DataFrame, holdings: LinearHoldings, market: Market
+) -> Iterator[Change]:
+    units, lengths = runs(linear, UNIT)
+    spot, fx, near, far = holdings.rows.T
+    weight, years = holdings.terms.T
+    points, today = Points(near, far, weight), market.factors[:, 0]
     tomorrow = np.maximum(years - DAY, 0.0)
-    exponent = -years * market.today(points)
-    next_exponent = -tomorrow * market.today(market.points("RATE", linear["curve"], tomorrow))
-    today = market.factors[:, 0]
-    undiscounted = (
-        linear["amount"].to_numpy()
-        * today[market.rows("EQ", linear["equity"])]
-        * today[market.currency_rows(linear["currency"])]
-    )
-    value = undiscounted * exponentials(exponent)
-    bumps = {
-        name: value * (exponentials(-years * (BASIS_POINT * weight)) - 1.0)
-        for name, weight in _bumped(points).items()
-    }
-    day = undiscounted * exponentials(next_exponent) - value
-    zero = np.zeros(linear.height)
-    return _changes(
-        linear.select("book", "equity", "currency", "curve"),
-        points,
-        market,
-        {"value": value, "delta": value, "gamma": zero, "vega": zero, **bumps, "day": day},
-    )
+    rate_then = market.today(market.points("RATE", units["curve"], tomorrow))
+    undiscounted = today[spot] * today[fx]
+    value = undiscounted * exponentials(-years * market.today(points))
+
+    def change(measure: Measure, rows: Integers, unit: Floats) -> Change:
+        return measure, np.repeat(rows, lengths), holdings.amounts * np.repeat(unit, lengths)
+
+    yield change(Measure.EQ_DELTA, spot, value)
+    yield change(Measure.FX_DELTA, fx, value)
+    for measure, rows, bump, size in _bumps(points, market):
+        yield change(measure, rows, value * (exponentials(-years * bump) - 1.0) / size)
+    due = np.where(near == ZERO, ZERO, ONE)
+    yield change(Measure.THETA, due, undiscounted * exponentials(-tomorrow * rate_then) - value)
 
 
-def _option_changes(options: pl.DataFrame, market: Market) -> pl.DataFrame:
-    curve, dividends = options["currency"] + "-OIS", options["equity"] + "-DIV"
-    years = market.years(options["due"])
-    tomorrow = np.maximum(years - DAY, 0.0)
-    points = market.points("RATE", curve, years)
+def _option_changes(
+    options: pl.DataFrame, holdings: OptionHoldings, market: Market
+) -> Iterator[Change]:
+    groups, lengths = runs(options, GROUP)
+    spot, fx, near, far = (np.repeat(rows, lengths) for rows in holdings.rows.T[:4])
+    weight, group_years = np.repeat(holdings.terms[:, 0], lengths), holdings.terms[:, 3]
+    _, volatility, strike, sign, quantity = map(np.ascontiguousarray, holdings.contracts.T)
     today = market.factors[:, 0]
-    spot = today[market.rows("EQ", options["equity"])]
-    strike, volatility, amount = (
-        options[name].to_numpy(writable=True) for name in ("strike", "volatility", "amount")
-    )
-    sign = np.where(options["call"].to_numpy(), 1.0, -1.0)
+    amount, price = quantity * today[fx], today[spot]
 
     def values(times: Floats, bump: Floats | float = 0.0) -> Floats:
-        rate = market.today(market.points("RATE", curve, times)) + bump
+        curve, dividends = groups["currency"] + "-OIS", groups["equity"] + "-DIV"
+        rate = market.today(market.points("RATE", curve, times))
         pays = market.today(market.points("RATE", dividends, times, optional=True))
-        result: Floats = option_values(spot, strike, times, rate, pays, volatility, sign)
-        return result * (amount * today[market.currency_rows(options["currency"])])
+        years, rate, pays = (np.repeat(group, lengths) for group in (times, rate, pays))
+        each = option_values(price, strike, years, rate + bump, pays, volatility, sign)
+        amounts: Floats = each * amount
+        return amounts
 
-    base = values(years)
-    bumps = {
-        name: values(years, BASIS_POINT * weight)[0] - base[0]
-        for name, weight in _bumped(points).items()
-    }
-    greeks = dict(zip(("value", "delta", "gamma", "vega"), base, strict=True))
-    day = values(tomorrow)[0] - base[0]
-    return _changes(
-        options.select("book", "equity", "currency", curve.alias("curve")),
-        points,
-        market,
-        {**greeks, **bumps, "day": day},
-    )
+    value, delta, gamma, vega = values(group_years)
+    yield Measure.EQ_DELTA, spot, delta
+    yield Measure.EQ_GAMMA, spot, gamma
+    yield Measure.EQ_VEGA, spot, vega
+    yield Measure.FX_DELTA, fx, value
+    for measure, rows, bump, size in _bumps(Points(near, far, weight), market):
+        yield measure, rows, (values(group_years, bump)[0] - value) / size
+    tomorrow = np.maximum(group_years - DAY, 0.0)
+    yield Measure.THETA, np.full_like(near, ONE), values(tomorrow)[0] - value
 
 
-def _bumped(points: Points) -> dict[str, Floats]:
-    """By how much the rate at each point rises when its near, its far or each vertex rises by 1."""
-    return {
-        "near": 1.0 - points.weight,
-        "far": points.weight,
-        "parallel": np.ones(points.weight.size),
-    }
-
-
-def _changes(
-    keys: pl.DataFrame, points: Points, market: Market, greeks: dict[str, Floats]
-) -> pl.DataFrame:
-    near, far = (market.tenors.gather(pl.Series(row)) for row in (points.near, points.far))
-    return keys.select(
-        "book", "equity", "currency", "curve",
-        near.alias("near_tenor"), far.alias("far_tenor"),
-        pl.Series("near_weight", 1.0 - points.weight), pl.Series("far_weight", points.weight),
-        *(pl.Series(name, greeks[name]) for name in _GREEKS),
-    )  # fmt: skip
+def _bumps(points: Points, market: Market) -> Iterator[tuple[Measure, Integers, Floats, float]]:
+    """Yield what can happen to rates: measure, the factor, by how much they rise, and per what."""
+    near, far, weight = points
+    bump = np.full(weight.size, BASIS_POINT)
+    yield Measure.DV01, market.curve_rows(near), bump, 1.0
+    for rows, share in ((near, 1.0 - weight), (far, weight)):
+        yield Measure.GIRR_DELTA, np.where(share == 0, ZERO, rows), bump * share, BASIS_POINT

@@ -47,19 +47,14 @@ def _table(positions: pl.DataFrame, market: Market, threads: int | None) -> pl.D
     flows, contracts = linear(positions, market.as_of), options(positions)
     books = positions["book"].unique().sort()
     names = books.to_list()
-    present, pnl = book_values(
-        market,
-        linear_holdings(flows, market, names),
-        option_holdings(contracts, market, names),
-        len(names),
-        threads,
-    )
+    held = linear_holdings(flows, market, names), option_holdings(contracts, market, names)
+    present, pnl = book_values(market, *held, len(names), threads)
     scenarios = np.arange(market.scenarios, dtype=np.int32)
     each = pl.Series(np.repeat(np.arange(len(names)), scenarios.size))
     vectors = {"scenario": np.tile(scenarios, len(names)), VALUE_COLUMN: pnl.ravel()}
     tables = [
         pl.DataFrame({"measure": Measure.PRESENT_VALUE, "book": books, VALUE_COLUMN: present}),
         pl.DataFrame({"measure": Measure.PNL, "book": books.gather(each), **vectors}),
-        sensitivities(flows, contracts, market),
+        sensitivities((flows, held[0]), (contracts, held[1]), market, books),
     ]
     return pl.concat(tables, how="diagonal")

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from risk_calculation.exposures import GROUP, UNIT
-from risk_calculation.kernels import (
-    BLOCK,
-    DEVIATION_FLOOR,
-    add_linear,
-    add_options,
-    logarithms,
-)
+from risk_calculation.exposures import GROUP, UNIT, runs
+from risk_calculation.kernels import BLOCK, add_linear, add_options, logarithms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +46,7 @@ def linear_holdings(linear: pl.DataFrame, market: Market, books: Sequence[str]) 
     Raises:
         UnusableMarketError: the scenario set lacks it.
     """
-    units, starts = _runs(linear, UNIT)
+    units, lengths = runs(linear, UNIT)
     years = market.years(units["due"])
     points = market.points("RATE", units["curve"], years)
     return LinearHoldings(
@@ -65,7 +59,7 @@ def linear_holdings(linear: pl.DataFrame, market: Market, books: Sequence[str]) 
             ]
         ),
         terms=np.column_stack([points.weight, years]),
-        starts=starts,
+        starts=_starts(lengths),
         books=_numbers(linear["book"], books),
         amounts=linear["amount"].to_numpy(writable=True),
     )
@@ -77,7 +71,7 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
     Raises:
         UnusableMarketError: the scenario set lacks it.
     """
-    groups, starts = _runs(options, GROUP)
+    groups, lengths = runs(options, GROUP)
     equity, years = groups["equity"], market.years(groups["due"])
     spots = market.rows("EQ", equity)
     rates = market.points("RATE", groups["currency"] + "-OIS", years)
@@ -86,9 +80,7 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
     underlyings, number = np.unique(spots, return_inverse=True)
     moved = market.factors[underlyings]
     logs = logarithms(moved / moved[:, :1])
-    lengths = np.diff(starts)
     spot, strike = np.repeat(market.factors[spots, 0], lengths), options["strike"].to_numpy()
-    volatility = options["volatility"].to_numpy()
     return OptionHoldings(
         logs=logs,
         rows=np.column_stack(
@@ -100,12 +92,12 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
             ]
         ),
         terms=np.column_stack([rates.weight, yields.weight, ratios.weight, years]),
-        starts=starts,
+        starts=_starts(lengths),
         books=_numbers(options["book"], books),
         contracts=np.column_stack(
             [
                 logarithms((spot / strike)[:, None]),
-                np.maximum(volatility * np.repeat(np.sqrt(years), lengths), DEVIATION_FLOOR),
+                options["volatility"].to_numpy(),
                 strike,
                 np.where(options["call"].to_numpy(), 1.0, -1.0),
                 options["amount"].to_numpy(),
@@ -147,11 +139,9 @@ def book_values(
     return high[:, 0] + low[:, 0], pnl
 
 
-def _runs(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, Integers]:
-    """Return the distinct keys of a sorted frame, and where each one's rows begin, and the end."""
-    runs = frame.group_by(keys, maintain_order=True).agg(pl.len().alias("rows"))
-    ends = runs["rows"].cast(pl.Int64).cum_sum().to_numpy()
-    return runs, np.concatenate([np.zeros(1, np.int64), ends])
+def _starts(lengths: Integers) -> Integers:
+    """Return where each run begins, and the end."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
 def _numbers(names: pl.Series, all_names: Sequence[str]) -> Integers:

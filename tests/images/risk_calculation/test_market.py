@@ -49,7 +49,7 @@ def test_points_are_in_the_order_of_time_and_not_of_names() -> None:
     given = moved({}, factors=FACTORS[::-1])
     curve = given.curves["RATE", "EUR-OIS"]
     rows = slice(curve.first, curve.first + 3)
-    assert given.tenors[rows].to_list() == ["6M", "2Y", "10Y"]
+    assert given.names["tenor"][rows].to_list() == ["6M", "2Y", "10Y"]
     assert given.factors[rows, 0].tolist() == [0.018, 0.022, 0.027]
 
 
