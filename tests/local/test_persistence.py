@@ -5,16 +5,14 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
 from local import process
 from local.cloudformation.interruption import settled
 from local.ecs.slots import VARIABLE
-from local.location import SECRET_ACCESS_KEY
-from local.runner.commands import host_python
-from local.testing import LocalAws, free_port, local_aws
+from local.testing import free_port, local_aws
+from tests.local.small_platform import Platform, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +23,6 @@ TEMPLATE = {
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "kept"}},
     }
 }
-
-
-def client(aws: LocalAws, service: str) -> Any:
-    make: Any = boto3.session.Session(
-        aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        region_name=aws.region,
-    ).client
-    return make(service, endpoint_url=aws.endpoint)
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
@@ -76,77 +65,6 @@ def test_without_persist_nothing_is_kept(tmp_path: Path) -> None:
         with local_aws(tmp_path, use_engine=False) as aws:
             assert client(aws, "sqs").list_queues().get("QueueUrls", []) == []
             client(aws, "sqs").create_queue(QueueName="gone")
-
-
-STAGE = "import time; time.sleep(60)"
-NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
-
-
-class Platform:
-    """A cluster with an image, a task definition and a queue that is told of tasks that stop."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self.ecs, sqs = client(aws, "ecs"), client(aws, "sqs")
-        client(aws, "ecr").create_repository(repositoryName="stage")
-        configuration = {
-            "Entrypoint": ["python3", "-m", "stage"],
-            "Env": ["PYTHONPATH=/code"],
-            "Labels": {"batch.host-python": host_python()},
-        }
-        layer = registry_client.layer({"code/stage.py": STAGE})
-        digest = registry_client.push_image(aws.endpoint, "stage", "1", configuration, [layer])
-        self.ecs.create_cluster(clusterName="c")
-        self.ecs.register_task_definition(
-            family="f",
-            networkMode="awsvpc",
-            containerDefinitions=[
-                {"name": "stage", "image": f"{aws.registry}/stage@{digest}", "memory": 512}
-            ],
-        )
-        arn = "arn:aws:sqs:eu-west-1:123456789012:stopped"
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-        }
-        policy = json.dumps({"Statement": [statement]})
-        self.url = sqs.create_queue(QueueName="stopped", Attributes={"Policy": policy})["QueueUrl"]
-        events = client(aws, "events")
-        pattern = {
-            "source": ["aws.ecs"],
-            "detail": {"lastStatus": ["STOPPED"], "group": ["family:f"]},
-        }
-        events.put_rule(Name="stopped", EventPattern=json.dumps(pattern))
-        events.put_targets(Rule="stopped", Targets=[{"Id": "queue", "Arn": arn}])
-
-    def run(self) -> str:
-        answer = self.ecs.run_task(
-            cluster="c",
-            taskDefinition="f",
-            networkConfiguration=NETWORK,
-            overrides={"containerOverrides": [{"name": "stage", "command": ["sleep", "60"]}]},
-        )
-        return str(answer["tasks"][0]["taskArn"])
-
-    def service(self, count: int) -> Callable[[], list[str]]:
-        self.ecs.create_service(
-            cluster="c",
-            serviceName="s",
-            taskDefinition="f",
-            desiredCount=count,
-            networkConfiguration=NETWORK,
-        )
-        return lambda: self.ecs.list_tasks(cluster="c", serviceName="s")["taskArns"]
-
-    def status(self, *arns: str) -> str:
-        tasks = self.ecs.describe_tasks(cluster="c", tasks=list(arns))["tasks"]
-        return "".join(str(task["lastStatus"]) for task in tasks)
-
-
-@pytest.fixture
-def platform() -> Callable[[LocalAws], Platform]:
-    return Platform
 
 
 @pytest.fixture
@@ -200,13 +118,12 @@ def test_messages_items_and_uploads_are_kept_as_they_are(kept: Callable[[], Any]
 
 def test_tasks_that_a_stop_interrupts_are_told_and_services_come_back(
     kept: Callable[[], Any],
-    platform: Callable[[LocalAws], Any],
     eventually: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with kept() as aws:
-        made = platform(aws)
+        made = Platform(aws)
         running, waiting = made.run(), made.run()
         service = made.service(1)
         assert eventually(lambda: made.status(running) == made.status(*service()) == "RUNNING")
@@ -238,10 +155,10 @@ def test_tasks_that_a_stop_interrupts_are_told_and_services_come_back(
 
 
 def test_processes_of_a_killed_server_end_with_the_next_start(
-    kept: Callable[[], Any], platform: Callable[[LocalAws], Any], eventually: Callable[..., Any]
+    kept: Callable[[], Any], eventually: Callable[..., Any]
 ) -> None:
     with kept() as aws:
-        made = platform(aws)
+        made = Platform(aws)
         arn = made.run()
         assert eventually(lambda: made.status(arn) == "RUNNING")
         (pid_file,) = aws.directory.tasks.glob("*/pid")

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from local.events.schedules import MINUTE_VARIABLE, is_rate
 from local.testing import free_port, local_aws
+from tests.local.small_platform import CLUSTER_ARN, Platform, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,3 +90,34 @@ def _bodies(clients: Any, url: str, seconds: int) -> list[str]:
         QueueUrl=url, WaitTimeSeconds=seconds, MaxNumberOfMessages=1
     )
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def test_a_rate_runs_a_task_with_the_targets_overrides(
+    fast: tuple[Path, int],  # noqa: ARG001 - minutes are short while it is there
+    tmp_path: Path,
+    eventually: Callable[..., Any],
+) -> None:
+    statement = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    override = {"name": "stage", "environment": [{"name": "WHY", "value": "the hour"}]}
+    with local_aws(tmp_path, use_engine=False) as aws:
+        made, events, iam = Platform(aws), client(aws, "events"), client(aws, "iam")
+        role = iam.create_role(RoleName="events", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        iam.put_role_policy(RoleName="events", PolicyName="run", PolicyDocument=document)
+        events.put_rule(Name="hourly", ScheduleExpression="rate(1 minute)")
+        target = {
+            "Id": "task",
+            "Arn": CLUSTER_ARN,
+            "RoleArn": role,
+            "Input": json.dumps({"containerOverrides": [override]}),
+            "EcsParameters": {
+                "TaskDefinitionArn": made.definition,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+            },
+        }
+        events.put_targets(Rule="hourly", Targets=[target])
+        (arn, *_) = eventually(lambda: made.ecs.list_tasks(cluster="c")["taskArns"])
+        (task,) = made.ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"]
+        assert task["startedBy"] == "events-rule/hourly"
+        assert task["overrides"]["containerOverrides"] == [override]
