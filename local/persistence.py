@@ -17,6 +17,7 @@ from local.autoscaling import api
 from local.cloudformation import interruption
 from local.ecs import restarts
 from local.events import delivery, schedules
+from local.faults import events as event_faults
 from local.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _going_on(load_all: Callable[[], None]) -> Callable[[], None]:
         load_all()
         interruption.settle()
         restarts.tell()
-        delivery.go_on()
+        delivery.deliveries.go_on()
+        event_faults.late.go_on()
 
     return load_all_and_go_on
 
@@ -111,5 +113,6 @@ _PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]] = {
     "s3": _of_stores(_s3_stores),
     "autoscaling": _of_stores(_scaling_stores),
     "schedules": (schedules.state, schedules.restore),
-    "deliveries": (delivery.state, delivery.restore),
+    "deliveries": (delivery.deliveries.state, delivery.deliveries.restore),
+    "late events": (event_faults.late.state, event_faults.late.restore),
 }

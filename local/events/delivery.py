@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import random
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from local.casing import camel_case
 from local.events import log_target, metrics, permissions
+from local.events.pending import Pending
 from local.faults import tasks
 from local.responses import RefusedError, payload_of
 from local.symbols import Symbol
@@ -35,14 +35,6 @@ _FIRST_DELAY_SECONDS: Final = 1.0
 _LONGEST_DELAY_SECONDS: Final = 300.0
 _CODES: Final = {"AccessDeniedException": "NO_PERMISSIONS"}
 _RETRYABLE: Final = frozenset({"ThrottlingException", "ServerException", "ServiceUnavailable"})
-
-
-_Delivery = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
-"""Target, rule and event."""
-
-_numbers: Final = itertools.count()
-_undelivered: Final[dict[int, tuple[str, str, _Delivery]]] = {}
-_waiting: Final[list[tuple[str, str, _Delivery]]] = []
 
 
 @dataclass(frozen=True)
@@ -71,47 +63,14 @@ def install() -> None:
         if ":ecs:" not in arn:
             others(target, event, rule, view)
             return
-        from ministack.core.concurrency import spawn_background
-
         # In the background: an invocation may wait between attempts, and S3's caller must not.
-        spawn_background(_deliver, target, rule, event, thread_name="local-events-delivery")
+        deliveries.start(target, rule, event)
 
     _INVOKE.set(invoke)
 
 
-def state() -> list[tuple[str, str, _Delivery]]:
-    """What is not delivered yet, with account and region."""
-    return list(_undelivered.values())
-
-
-def restore(saved: list[tuple[str, str, _Delivery]]) -> None:
-    """Remember what an earlier server did not deliver."""
-    _waiting.extend(saved)
-
-
-def go_on() -> None:
-    """Deliver what was restored, once all services are."""
-    from ministack.core.concurrency import spawn_background
-    from ministack.core.responses import request_scope
-
-    while _waiting:
-        account, region, delivery = _waiting.pop()
-        with request_scope(account, region):
-            spawn_background(_deliver, *delivery, thread_name="local-events-delivery")
-
-
 def _deliver(target: dict[str, Any], rule: dict[str, Any], event: dict[str, Any]) -> None:
-    from ministack.core.responses import get_account_id, get_region
-
-    number = next(_numbers)
-    _undelivered[number] = (get_account_id(), get_region(), (target, rule, event))
-    try:
-        _deliver_or_give_up(target, rule, _VIEW.get()(event))
-    finally:
-        del _undelivered[number]
-
-
-def _deliver_or_give_up(target: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
+    view = _VIEW.get()(event)
     policy = target.get("RetryPolicy") or {}
     attempts = int(policy.get("MaximumRetryAttempts", _MAX_ATTEMPTS))
     deadline = time.monotonic() + int(policy.get("MaximumEventAgeInSeconds", _MAX_AGE_SECONDS))
@@ -134,11 +93,15 @@ def _deliver_or_give_up(target: dict[str, Any], rule: dict[str, Any], view: Any)
         metrics.count("RetryInvocationAttempts", rule)
 
 
+deliveries: Final = Pending(_deliver, "local-events-delivery")
+"""What EventBridge has still to deliver to ECS."""
+
+
 def _attempt(target: dict[str, Any], rule: dict[str, Any], view: Any) -> _Failure | None:
     try:
         request = _request(target, rule, view)
         permissions.check_run_task(target.get("RoleArn"), request)
-        answer = tasks.unplaced(rule["Name"], request) or payload_of(_RUN_TASK.get()(request))
+        answer = tasks.unplaced(rule["Name"]) or payload_of(_RUN_TASK.get()(request))
     except RefusedError as error:
         retryable = error.code in _RETRYABLE or error.status >= 500
         code = _CODES.get(error.code, "SDK_CLIENT_ERROR")

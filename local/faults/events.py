@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from local.events.pending import Pending
 from local.faults import state
 from local.symbols import Symbol
 
@@ -22,8 +23,19 @@ def install() -> None:
     _DISPATCH.wrap(_disturbing)
 
 
+def _wait(delay: float, event: dict[str, Any]) -> None:
+    time.sleep(delay)
+    _dispatch[0](event, None)
+
+
+late: Final = Pending(_wait, "local-faults-event")
+"""What comes later than it should."""
+_dispatch: Final[list[Callable[..., None]]] = []
+"""What delivers an event undisturbed, once it is known."""
+
+
 def _disturbing(dispatch: Callable[..., None]) -> Callable[..., None]:
-    from ministack.core.concurrency import spawn_background
+    _dispatch.append(dispatch)
 
     def disturb(event: dict[str, Any], view: Any = None) -> None:
         active = state.current()
@@ -32,27 +44,21 @@ def _disturbing(dispatch: Callable[..., None]) -> Callable[..., None]:
             return
         faults, key = active.faults.events, _key(event)
         active.count("events.seen")
-
-        def later(kind: str) -> None:
-            active.count(f"events.{kind}")
-            delay = active.throw(f"{kind} by", key) * faults.delay_seconds
-            spawn_background(_wait, delay, dispatch, event, thread_name="local-faults-event")
-
         if active.throw("late", key) < faults.late:
-            later("late")
+            _delay(active, "late", key, event)
         else:
             dispatch(event, view)
         if active.throw("twice", key) < faults.twice:
-            later("twice")
+            _delay(active, "twice", key, event)
 
     return disturb
+
+
+def _delay(active: state.State, kind: str, key: str, event: dict[str, Any]) -> None:
+    active.count(f"events.{kind}")
+    late.start(active.throw(f"{kind} by", key) * active.faults.events.delay_seconds, event)
 
 
 def _key(event: dict[str, Any]) -> str:
     key: str = json.loads(event["Detail"])["object"]["key"]
     return key
-
-
-def _wait(delay: float, dispatch: Callable[..., None], event: dict[str, Any]) -> None:
-    time.sleep(delay)
-    dispatch(event, None)

@@ -32,14 +32,13 @@ def install() -> None:
     _RUNNING.wrap(_following)
 
 
-def unplaced(rule_name: str, request: dict[str, Any]) -> dict[str, Any] | None:
+def unplaced(rule_name: str) -> dict[str, Any] | None:
     """RunTask's answer to a rule when nothing was placed; None when it shall be asked."""
     active = state.current()
     if active is None or not active.faults.run_task_failures:
         return None
     active.count("run_task.seen")
-    work = json.dumps(request.get("overrides"), sort_keys=True)
-    if active.throw("run_task", rule_name, work) >= active.faults.run_task_failures:
+    if active.throw("run_task", rule_name) >= active.faults.run_task_failures:
         return None
     active.count("run_task.failed")
     return {"tasks": [], "failures": [{"reason": _NO_CAPACITY}]}
@@ -70,23 +69,19 @@ def _following(mark: Any) -> Any:
 def _choose(active: state.State, task: dict[str, Any]) -> None:
     from ministack.core.concurrency import spawn_background
 
-    faults = active.faults.tasks
+    faults, group = active.faults.tasks, task.get("group", "")
     active.count("tasks.seen")
-    work = _work(task)
-    if active.throw("kill", *work) >= faults.share:
+    # By group and number, for what the overrides say may differ from run to run, as versions do.
+    if active.throw("kill", group) >= faults.share:
         return
-    limited = faults.most_per_work is not None and work[1]
-    if limited and active.count(f"_kills {work[1]}") > (faults.most_per_work or 0):
-        return
-    by_signal = active.throw("sigkill", *work) < faults.sigkill_share
-    delay = active.throw("moment", *work) * faults.within_seconds
-    spawn_background(_end, active, task, delay, by_signal, thread_name="local-faults-task")
-
-
-def _work(task: dict[str, Any]) -> tuple[str, str]:
-    """The group of a task and its overrides, which say what it is to do; a service's has none."""
     overrides = task.get("overrides", {}).get("containerOverrides")
-    return task.get("group", ""), json.dumps(overrides, sort_keys=True) if overrides else ""
+    if overrides and faults.most_per_work is not None:
+        kills = active.count(f"_kills {json.dumps(overrides, sort_keys=True)}")
+        if kills > faults.most_per_work:
+            return
+    by_signal = active.throw("sigkill", group) < faults.sigkill_share
+    delay = active.throw("moment", group) * faults.within_seconds
+    spawn_background(_end, active, task, delay, by_signal, thread_name="local-faults-task")
 
 
 def _end(
