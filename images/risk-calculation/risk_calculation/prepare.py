@@ -1,10 +1,10 @@
 """Compiles all kernels for an image: `PYTHONHASHSEED=0 python3 -m risk_calculation.prepare FOLDER`.
 
-Run it with the image's own Python and libraries, and put the files that it makes into the image as
-`compiled.PREPARED`, /opt/batch/prepared/numba. They depend on numba's and Python's versions and on
-the contents of kernels.py, but neither on where that lies nor on the processor. With the hash seed
-fixed they are the same bytes whenever they are made; without it the order of some notes in them
-changes, and no instruction.
+Run it with the image's own Python and libraries and with the sources where the image has them, and
+put the files into the image as `compiled.PREPARED`, /opt/batch/prepared/numba. They serve wherever
+the sources lie and whatever the processor, for the same numba, minor version of Python and
+kernels.py. With the hash seed fixed they are the same bytes again; without it the order of some
+notes in them changes, and no instruction.
 """
 
 from __future__ import annotations
