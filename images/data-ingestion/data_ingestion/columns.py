@@ -63,7 +63,28 @@ def header_problem(columns: list[str]) -> str | None:
     return None
 
 
-def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+def type_problem(schema: dict[str, pl.DataType]) -> str | None:
+    """Say which column of a Parquet file cannot be what it must be, or return None.
+
+    Text is read as in a CSV file. A number as a date is refused, for it may count days,
+    milliseconds, or be 20260130.
+    """
+    for name, given in schema.items():
+        wanted = POSITION_SCHEMA[name]
+        if given in {wanted, pl.String, pl.Categorical, pl.Enum, pl.Null}:
+            continue
+        if wanted == pl.Date:
+            fits, what = given == pl.Datetime, "dates"
+        elif wanted.is_numeric():
+            fits, what = given.is_numeric(), "numbers"
+        else:
+            fits, what = given.is_integer(), "text"
+        if not fits:
+            return f"Its column {name} is of the type {given} and must hold {what}."
+    return None
+
+
+def trimmed(frame: pl.DataFrame) -> pl.DataFrame:
     """Return text without surrounding blanks and quotes; what is empty then is null."""
     text = pl.col(pl.String)
     return frame.with_columns(text.str.strip_chars(' \t"').replace("", None))
@@ -73,9 +94,6 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
     """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed) and the line.
 
     What cannot be read as its column's type is null there; the rules compare it with what was read.
-
-    Raises:
-        polars.exceptions.PolarsError: a Parquet column's type cannot become the column's.
     """
     read = [
         _parsed(name, frame.schema[name], dtype).alias(name)

@@ -1,6 +1,7 @@
-"""What a position must be. Each rule is one polars expression, an id and a sentence.
+"""What every position must be. Each rule is one polars expression, an id and a sentence.
 
 A rule's expression is true where it is *broken*. A refused row names every rule that it broke.
+What the products need besides is in `products`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from data_ingestion.scenarios import ScenarioSet
-
-EQUITY: Final = "EQUITY"
-FXFWD: Final = "FXFWD"
-PRODUCTS: Final = (EQUITY, FXFWD)
-
 MAX_QUANTITY: Final = 1e12
 MAX_PRICE: Final = 1e9
+MAX_VOLATILITY: Final = 5.0
+MAX_COUPON: Final = 1.0
 MAX_TEXT: Final = 128
+FREQUENCIES: Final = (0, 1, 2, 4, 12)
+OPTION_TYPES: Final = ("C", "P", "CALL", "PUT")
 DUPLICATE: Final = "duplicate-id"
 
 _TEXT: Final = tuple(name for name, dtype in POSITION_SCHEMA.items() if dtype == pl.String)
@@ -42,47 +41,63 @@ class Rule:
     broken: pl.Expr
 
 
-def rules(columns: list[str], as_of: date, scenarios: ScenarioSet) -> list[Rule]:
-    """Return the rules for a file with these columns, in the order in which reasons are given."""
-    return [
-        *_readable(columns),
-        *_present(),
-        *_valid(as_of),
-        *_known(scenarios),
-        *_fx_forwards(as_of),
-        Rule(DUPLICATE, "Its position_id stands on an earlier line.", pl.col(DUPLICATE)),
-    ]
+def common_rules(columns: list[str], as_of: date, *, printable: bool) -> Iterator[Rule]:
+    """Yield the rules for positions of every product, in the order in which reasons are given.
 
-
-def _readable(columns: list[str]) -> Iterator[Rule]:
-    """What was read can be what its column holds."""
+    Args:
+        columns: those that the file has.
+        as_of: the file's date.
+        printable: whether its text is known to be UTF-8 without control characters.
+    """
+    yield Rule(DUPLICATE, "Its position_id stands on an earlier line.", pl.col(DUPLICATE))
     if EXTRA in columns:
         yield Rule(
             "too-many-fields",
             "It has more fields than the header; a comma inside a field is not allowed.",
             pl.col(RAW_PREFIX + EXTRA).is_not_null(),
         )
-    text = [pl.col(name) for name in _TEXT if name in columns]
+    yield from _text([name for name in _TEXT if name in columns], printable=printable)
+    yield from _readable(columns)
+    for name in REQUIRED_COLUMNS:
+        # What could not be read breaks its own rule above.
+        yield Rule(f"missing-{name}", f"Its {name} is empty.", pl.col(RAW_PREFIX + name).is_null())
     yield Rule(
-        "not-utf8",
-        "A field holds bytes that are not UTF-8.",
-        pl.any_horizontal(column.str.contains("\ufffd", literal=True) for column in text),
+        "as-of", f"Its as_of is not {as_of}, the date of this file.", pl.col("as_of") != as_of
     )
+    yield from _ranges()
+
+
+def _text(columns: list[str], *, printable: bool) -> Iterator[Rule]:
+    text = [pl.col(name) for name in columns]
+    if not printable:
+        yield Rule(
+            "not-utf8",
+            "A field holds bytes that are not UTF-8.",
+            pl.any_horizontal(column.str.contains("\ufffd", literal=True) for column in text),
+        )
+        yield Rule(
+            "control-character",
+            "A field holds a control character.",
+            pl.any_horizontal(column.str.contains(r"\p{Cc}") for column in text),
+        )
     yield Rule(
-        "text",
-        f"A field holds control characters or more than {MAX_TEXT} bytes.",
-        pl.any_horizontal(
-            column.str.contains(r"[\x00-\x1f\x7f]") | (column.str.len_bytes() > MAX_TEXT)
-            for column in text
-        ),
+        "too-long",
+        f"A field holds more than {MAX_TEXT} bytes of text.",
+        pl.any_horizontal(column.str.len_bytes() > MAX_TEXT for column in text),
     )
+
+
+def _readable(columns: list[str]) -> Iterator[Rule]:
+    """What was read can be what its column holds."""
     for name, what in [
-        *((name, "a number") for name in _NUMBERS),
+        *((name, "a number") for name in _NUMBERS if name != "coupon_frequency"),
+        ("coupon_frequency", "a whole number"),
         *((name, "a date such as 2026-01-30") for name in _DATES),
     ]:
-        if name in columns:
-            unread = pl.col(RAW_PREFIX + name).is_not_null() & pl.col(name).is_null()
-            yield Rule(f"unreadable-{name}", f"Its {name} is not {what}.", unread)
+        if name not in columns:
+            continue
+        unread = pl.col(RAW_PREFIX + name).is_not_null() & pl.col(name).is_null()
+        yield Rule(f"unreadable-{name}", f"Its {name} is not {what}.", unread)
         if POSITION_SCHEMA[name] == pl.Float64:
             yield Rule(
                 f"not-finite-{name}",
@@ -91,87 +106,37 @@ def _readable(columns: list[str]) -> Iterator[Rule]:
             )
 
 
-def _present() -> Iterator[Rule]:
-    for name in REQUIRED_COLUMNS:
-        # What could not be read breaks its own rule above.
-        yield Rule(f"missing-{name}", f"Its {name} is empty.", pl.col(RAW_PREFIX + name).is_null())
-
-
-def _valid(as_of: date) -> Iterator[Rule]:
-    yield Rule(
-        "as-of",
-        f"Its as_of is not {as_of}, the date of this file.",
-        pl.col("as_of") != as_of,
-    )
-    yield Rule(
-        "product-type",
-        f"Its product_type is not one of {', '.join(PRODUCTS)}.",
-        ~pl.col("product_type").is_in(PRODUCTS),
-    )
-    for name in ("currency", "currency2"):
-        yield Rule(
-            f"code-{name}",
-            f"Its {name} is not an ISO 4217 code such as EUR.",
-            ~pl.col(name).str.contains("^[A-Z]{3}$"),
-        )
+def _ranges() -> Iterator[Rule]:
+    # What is not finite breaks its own rule.
+    quantity = pl.col("quantity")
     yield Rule(
         "quantity-range",
         f"Its quantity is beyond ±{MAX_QUANTITY:.0e}.",
-        pl.col("quantity").is_finite() & (pl.col("quantity").abs() > MAX_QUANTITY),
+        quantity.is_finite() & (quantity.abs() > MAX_QUANTITY),
     )
-    for name in ("price", "strike"):
+    for name, most in (
+        ("price", MAX_PRICE),
+        ("strike", MAX_PRICE),
+        ("implied_vol", MAX_VOLATILITY),
+    ):
+        value = pl.col(name)
         yield Rule(
             f"{name}-range",
-            f"Its {name} is not above 0 and at most {MAX_PRICE:.0e}.",
-            pl.col(name).is_finite() & ((pl.col(name) <= 0) | (pl.col(name) > MAX_PRICE)),
-        )
-
-
-def _known(scenarios: ScenarioSet) -> Iterator[Rule]:
-    """Every market value that the position depends on has a complete history."""
-    equity = pl.col("product_type") == EQUITY
-    factor = pl.col("risk_factor")
-    usable = scenarios.equities
-    gaps = sorted(scenarios.incomplete)
-    yield Rule(
-        "unknown-instrument",
-        "Its risk_factor is not in the market data as an equity.",
-        equity & ~factor.is_in(usable) & ~factor.is_in(gaps),
-    )
-    yield Rule(
-        "factor-history",
-        "Its risk_factor lacks values on some dates of the market data.",
-        equity & factor.is_in(gaps),
-    )
-    for name in ("currency", "currency2"):
-        yield Rule(
-            f"unknown-{name}",
-            f"Its {name} has no complete history of FX rates to {scenarios.base_currency}.",
-            pl.col(name).str.contains("^[A-Z]{3}$") & ~pl.col(name).is_in(scenarios.currencies),
-        )
-
-
-def _fx_forwards(as_of: date) -> Iterator[Rule]:
-    """An FX forward receives `quantity` of currency and pays quantity * strike of currency2."""
-    forward = pl.col("product_type") == FXFWD
-    for name in ("currency2", "strike", "maturity"):
-        yield Rule(
-            f"forward-{name}",
-            f"It is an FX forward and its {name} is empty.",
-            forward & pl.col(name).is_null(),
+            f"Its {name} is not above 0 and at most {most:g}.",
+            value.is_finite() & ((value <= 0) | (value > most)),
         )
     yield Rule(
-        "forward-expired",
-        f"It is an FX forward whose maturity is not after {as_of}.",
-        forward & (pl.col("maturity") <= as_of),
+        "coupon-range",
+        f"Its coupon is not from 0 to {MAX_COUPON:g}; a rate of 3% is 0.03.",
+        pl.col("coupon").is_finite() & ~pl.col("coupon").is_between(0, MAX_COUPON),
     )
     yield Rule(
-        "forward-pair",
-        "It is an FX forward whose risk_factor is not currency followed by currency2.",
-        forward & (pl.col("risk_factor") != pl.concat_str("currency", "currency2")),
+        "coupon_frequency-range",
+        "Its coupon_frequency is not 0 (none), 1, 2, 4 or 12 coupons a year.",
+        pl.all_horizontal(pl.col("coupon_frequency") != number for number in FREQUENCIES),
     )
     yield Rule(
-        "forward-same-currency",
-        "It is an FX forward between a currency and itself.",
-        forward & (pl.col("currency") == pl.col("currency2")),
+        "option_type-range",
+        f"Its option_type is not one of {', '.join(OPTION_TYPES)}.",
+        pl.all_horizontal(pl.col("option_type") != name for name in OPTION_TYPES),
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import re
 import zlib
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 from batchkit.errors import Rejected
 from batchkit.runs import RunKeys
 
-from data_ingestion.columns import EXTRA, LINE, cleaned, header_problem
+from data_ingestion.columns import EXTRA, LINE, header_problem, trimmed, type_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,35 +23,54 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 EMPTY: Final = "The file is empty."
-_BLOCK_BYTES: Final = 16 << 20
+_BLOCK_BYTES: Final = 8 << 20
 _READ_BYTES: Final = 1 << 20
 _MAX_LINE_BYTES: Final = 1 << 20
 _PARQUET_ROWS: Final = 200_000
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code not in b"\r\n"]
+_ABOUT_FIELDS: Final = (b'"', b" ", b"\t")
+"""What may stand around a field and does not belong to it."""
+_UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
+"""In UTF-8: the control characters beyond ASCII, and what stands for bytes that nobody could read.
+"""
+_Item = TypeVar("_Item")
 
 
-def frames(event: S3Event, context: Context) -> Iterator[pl.DataFrame]:
-    """Yield the file's rows in order, as text or as Parquet's types, with their lines.
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of a file, as they were read."""
+
+    frame: pl.DataFrame
+    """The file's columns, as text or Parquet's types, and `LINE`."""
+    printable: bool = False
+    """Whether all of it is known to be UTF-8 without control characters."""
+
+
+def batches(event: S3Event, context: Context) -> Iterator[Batch]:
+    """Yield the file's rows in order; the same file, the same batches.
 
     Raises:
         Rejected: the file is not one of the three, cannot be read, or has other columns.
         ObjectGoneError: the object or its version does not exist.
     """
     if event.key.endswith(".parquet"):
-        return _parquet(event, context)
+        return parquet_batches(_scanned(event, context))
     if event.key.endswith((".csv", ".csv.gz")):
-        return _csv(_open(event, context))
+        body = _chunks(context.storage.open(event.bucket, event.key, event.version_id))
+        return csv_batches(gunzipped(body) if event.key.endswith(".gz") else body)
     raise Rejected(
         f"{event.key} is not a positions file: its name must end in {', '.join(SUFFIXES)}."
     )
 
 
-def _open(event: S3Event, context: Context) -> Iterator[bytes]:
-    body = context.storage.open(event.bucket, event.key, event.version_id)
-    chunks = _chunks(body)
-    if event.key.endswith(".gz"):
-        return _gunzipped(chunks)
-    return chunks
+def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Yield the items, the next of them being made in a thread while the last is worked on."""
+    with ThreadPoolExecutor(1, "read-ahead") as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item
 
 
 def _chunks(body: StreamingBody) -> Iterator[bytes]:
@@ -57,8 +78,12 @@ def _chunks(body: StreamingBody) -> Iterator[bytes]:
         yield chunk
 
 
-def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack a gzip stream of one or several members, never more than a little at once."""
+def gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack a gzip stream of one or several members, never more than a little at once.
+
+    Raises:
+        Rejected: it ends in the middle, or is none.
+    """
     broken = Rejected(
         "The file ends in the middle of its gzip stream, or is no gzip file. Upload it again whole."
     )
@@ -79,44 +104,52 @@ def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise broken
 
 
-def _blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the stream in blocks of whole lines."""
+def _blocks(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield the stream in blocks of whole lines, each in pieces that follow one another."""
     pending: list[bytes] = []
     size = tail = 0
     for chunk in chunks:
-        pending.append(chunk)
+        end = chunk.rfind(b"\n") + 1
         size += len(chunk)
-        tail = tail + len(chunk) if b"\n" not in chunk else len(chunk) - chunk.rfind(b"\n") - 1
+        tail = len(chunk) - end if end else tail + len(chunk)
         if tail > _MAX_LINE_BYTES:
             raise Rejected(
                 f"A line is longer than {_MAX_LINE_BYTES >> 20} MiB. Is this a positions file with "
                 "one position a line?"
             )
-        if size >= _BLOCK_BYTES and size > tail:
-            joined = b"".join(pending)
-            yield joined[: size - tail]
-            pending = [joined[size - tail :]]
-            size = tail
+        if size >= _BLOCK_BYTES and end:
+            yield [*pending, chunk[:end]]
+            pending, size = [chunk[end:]], tail
+        else:
+            pending.append(chunk)
     if size:
-        yield b"".join(pending)
+        yield pending
 
 
-def _csv(chunks: Iterator[bytes]) -> Iterator[pl.DataFrame]:
+def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
+    """Yield the rows of a CSV file's bytes.
+
+    Raises:
+        Rejected: it is empty, has other columns, or a line without an end.
+    """
     columns: list[str] = []
     line = 1
-    for raw in _blocks(chunks):
-        block = raw
+    for pieces in _blocks(chunks):
+        body = pieces
         if not columns:
-            header, _, block = raw.partition(b"\n")
+            header, _, rest = b"".join(pieces).partition(b"\n")
             columns = _header(header)
-            line = 2
-        if block:
-            frame = _lines(columns, block)
-            numbers = pl.int_range(line, line + frame.height, dtype=pl.Int64, eager=True)
-            line += frame.height
-            rows = cleaned(frame).insert_column(0, numbers.alias(LINE))
+            body, line = [rest], 2
+        if any(body):
+            names = ",".join([*columns, EXTRA]).encode() + b"\n"
+            batch = _lines([*columns, EXTRA], b"".join([names, *body]))
+            numbers = pl.int_range(line, line + batch.frame.height, dtype=pl.Int64, eager=True)
+            line += batch.frame.height
+            rows = batch.frame.insert_column(0, numbers.alias(LINE))
             # A blank line is no row, but it counts as a line.
-            yield rows.filter(~pl.all_horizontal(pl.exclude(LINE).is_null()))
+            if rows["position_id"].null_count():
+                rows = rows.filter(~pl.all_horizontal(pl.exclude(LINE).is_null()))
+            yield replace(batch, frame=rows)
     if not columns:
         raise Rejected(EMPTY)
 
@@ -126,11 +159,14 @@ def _header(line: bytes) -> list[str]:
         raise Rejected("The file is gzipped; its name must end in .csv.gz then.")
     try:
         text = line.decode("utf-8-sig")
+        wrong_at = text.find("\0")  # UTF-16 and UTF-32 are full of it
     except UnicodeDecodeError as error:
+        wrong_at = error.start
+    if wrong_at >= 0:
         raise Rejected(
-            f"The file is not UTF-8 text (byte {error.start + 1} of its first line). "
+            f"The file is not UTF-8 text (byte {wrong_at + 1} of its first line). "
             "Save it as CSV in UTF-8."
-        ) from error
+        )
     columns = [name.strip(' \t\r"') for name in text.split(",")]
     problem = header_problem(columns)
     if problem:
@@ -138,23 +174,47 @@ def _header(line: bytes) -> list[str]:
     return columns
 
 
-def _lines(columns: list[str], block: bytes) -> pl.DataFrame:
-    """Read whole lines, each as exactly one row.
+def _lines(names: list[str], block: bytes) -> Batch:
+    """Read whole lines after a line of names, each as exactly one row.
 
     Quotes have no meaning, so that a stray one cannot swallow the lines after it; fields that are
-    quoted whole lose their quotes later. Bytes that are not UTF-8 become U+FFFD; a rule finds it.
+    quoted whole lose their quotes. Bytes that are not UTF-8 become U+FFFD; a rule finds it.
     """
-    names = [*columns, EXTRA]
-    return pl.read_csv(
-        io.BytesIO(",".join(names).encode() + b"\n" + block),
+    utf8 = _is_utf8(block)
+    frame = pl.read_csv(
+        block,
         schema=dict.fromkeys(names, pl.String()),
         quote_char=None,
-        encoding="utf8-lossy",
+        encoding="utf8" if utf8 else "utf8-lossy",
         truncate_ragged_lines=True,
+    )
+    if any(about in block for about in _ABOUT_FIELDS):
+        frame = trimmed(frame)
+    if not frame[EXTRA].count():
+        frame = frame.drop(EXTRA)
+    return Batch(frame, printable=utf8 and not _has_controls(block))
+
+
+def _is_utf8(block: bytes) -> bool:
+    if block.isascii():
+        return True
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_controls(block: bytes) -> bool:
+    """Whether UTF-8 holds characters that no field may; cheaper than to look at each field."""
+    return (
+        any(control in block for control in _CONTROLS)
+        or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n"))
+        or (not block.isascii() and _UNPRINTABLE.search(block) is not None)
     )
 
 
-def _parquet(event: S3Event, context: Context) -> Iterator[pl.DataFrame]:
+def _scanned(event: S3Event, context: Context) -> pl.LazyFrame:
     # Parquet is read from many places of the file, and polars cannot ask for one version of it;
     # so S3 makes a copy of that version, which nobody changes.
     storage = context.storage
@@ -169,20 +229,29 @@ def _parquet(event: S3Event, context: Context) -> Iterator[pl.DataFrame]:
         "aws_virtual_hosted_style_request": "false",
         "aws_allow_http": str(endpoint.startswith("http:")).lower(),
     }
+    return pl.scan_parquet(
+        f"s3://{storage.output_bucket}/{target}",
+        storage_options=options,
+        credential_provider=pl.CredentialProviderAWS(region_name=context.task.region),
+    )
+
+
+def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
+    """Yield the rows of a Parquet file.
+
+    Raises:
+        Rejected: it cannot be read, or has other columns or types.
+    """
     try:
-        scan = pl.scan_parquet(
-            f"s3://{storage.output_bucket}/{target}",
-            storage_options=options,
-            credential_provider=pl.CredentialProviderAWS(region_name=context.task.region),
-        )
-        problem = header_problem(scan.collect_schema().names())
+        schema = scan.collect_schema()
+        problem = header_problem(schema.names()) or type_problem(schema)
         if problem:
             raise Rejected(problem)
         line = 1
         for batch in scan.collect_batches(chunk_size=_PARQUET_ROWS, maintain_order=True):
             numbers = pl.int_range(line, line + batch.height, dtype=pl.Int64, eager=True)
             line += batch.height
-            yield cleaned(batch).insert_column(0, numbers.alias(LINE))
+            yield Batch(trimmed(batch).insert_column(0, numbers.alias(LINE)))
     except pl.exceptions.PolarsError as error:
         raise Rejected(f"The file cannot be read as Parquet: {first_line(error)}") from error
 

@@ -1,4 +1,4 @@
-"""Splits a frame of positions into those that may be used and those that are refused, and why."""
+"""Splits batches of positions into those that may be used and those that are refused, and why."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_ingestion.columns import LINE, POSITION_SCHEMA, RAW_PREFIX, typed
-from data_ingestion.duplicates import SeenIds
-from data_ingestion.rules import DUPLICATE, Rule, rules
+from data_ingestion.products import rules, with_products
+from data_ingestion.rules import DUPLICATE
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from data_ingestion.rules import Rule
     from data_ingestion.scenarios import ScenarioSet
 
 QUARANTINE_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -24,40 +25,58 @@ QUARANTINE_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 """Every column of a quarantine: the line, the broken rules, and the row as it was read."""
 
-_BROKEN_PREFIX: Final = "broken:"
-
 
 @dataclass
 class Validator:
-    """Applies the rules to one file's frames, one after the other."""
+    """Applies the rules to one file's batches, one after the other."""
 
     as_of: date
     scenarios: ScenarioSet
     counts: dict[str, int] = field(default_factory=dict)
     """How many rows broke each rule so far."""
-    _seen: SeenIds = field(default_factory=SeenIds)
+    _known_rules: dict[tuple[tuple[str, ...], bool], list[Rule]] = field(default_factory=dict)
 
-    def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def split(
+        self, frame: pl.DataFrame, duplicate: pl.Series | None = None, *, printable: bool = False
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the good rows, typed, and the refused rows as the quarantine holds them.
 
-        Raises:
-            polars.exceptions.PolarsError: a Parquet column's type cannot become the column's.
+        Args:
+            frame: rows as read, with `LINE`.
+            duplicate: whether each row's position_id stands on an earlier line; None if none does.
+            printable: whether the text is known to be UTF-8 without control characters.
         """
-        wide = typed(frame)
-        wide = wide.with_columns(self._seen.repeated(wide["position_id"]).alias(DUPLICATE))
-        checks = rules(frame.columns, self.as_of, self.scenarios)
-        wide = wide.with_columns(
-            rule.broken.fill_null(value=False).alias(_BROKEN_PREFIX + rule.id) for rule in checks
+        again = pl.lit(value=False) if duplicate is None else duplicate
+        wide = with_products(typed(frame)).with_columns(again.alias(DUPLICATE))
+        checks = self._rules(tuple(frame.columns), printable=printable)
+        broken = wide.select(
+            pl.any_horizontal(rule.broken for rule in checks).fill_null(value=False)
+        ).to_series()
+        good = wide.select(
+            # CALL and PUT are kept as C and P.
+            pl.col(name).str.head(1) if name == "option_type" else pl.col(name)
+            for name in POSITION_SCHEMA
         )
-        refused = pl.any_horizontal(pl.col(_BROKEN_PREFIX + rule.id) for rule in checks)
-        good = wide.filter(~refused).select(POSITION_SCHEMA.keys())
-        return good, self._quarantined(wide.filter(refused), checks)
+        if not broken.any():
+            return good, pl.DataFrame(schema=QUARANTINE_SCHEMA)
+        return good.filter(~broken), self._quarantined(wide.filter(broken), checks)
+
+    def _rules(self, columns: tuple[str, ...], *, printable: bool) -> list[Rule]:
+        key = (columns, printable)
+        if key not in self._known_rules:
+            self._known_rules[key] = rules(
+                [*columns], self.as_of, self.scenarios, printable=printable
+            )
+        return self._known_rules[key]
 
     def _quarantined(self, refused: pl.DataFrame, checks: list[Rule]) -> pl.DataFrame:
+        broken = refused.select(
+            rule.broken.fill_null(value=False).alias(rule.id) for rule in checks
+        )
+        counts = broken.sum().row(0, named=True)
+        checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:
-            broken = int(refused[_BROKEN_PREFIX + rule.id].sum())
-            if broken:
-                self.counts[rule.id] = self.counts.get(rule.id, 0) + broken
+            self.counts[rule.id] = self.counts.get(rule.id, 0) + counts[rule.id]
         as_read = [
             pl.col(RAW_PREFIX + name).cast(pl.String).alias(name)
             if RAW_PREFIX + name in refused.columns
@@ -66,20 +85,18 @@ class Validator:
         ]
         return refused.select(
             pl.col(LINE),
-            _named(checks, [rule.id for rule in checks]).alias("rules"),
-            _named(checks, [rule.sentence for rule in checks]).list.join(" ").alias("reasons"),
+            _words(broken, {rule.id: rule.id for rule in checks}).str.split(" ").alias("rules"),
+            _words(broken, {rule.id: rule.sentence for rule in checks}).alias("reasons"),
             *as_read,
         )
 
 
-def _named(checks: list[Rule], words: list[str]) -> pl.Expr:
+def _words(broken: pl.DataFrame, words: dict[str, str]) -> pl.Series:
     """Return, a row, the words of the rules that it broke."""
-    return pl.concat_list(
-        pl.when(pl.col(_BROKEN_PREFIX + rule.id)).then(pl.lit(word))
-        for rule, word in zip(checks, words, strict=True)
-    ).list.drop_nulls()
-
-
-def empty_quarantine() -> pl.DataFrame:
-    """Return a quarantine without rows."""
-    return pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    return broken.select(
+        pl.concat_str(
+            [pl.when(pl.col(rule)).then(pl.lit(word)) for rule, word in words.items()],
+            separator=" ",
+            ignore_nulls=True,
+        )
+    ).to_series()

@@ -27,7 +27,12 @@ GOOD = {
     "quantity": "100",
     "price": "10.5",
     "strike": "",
+    "option_type": "",
+    "implied_vol": "",
     "maturity": "",
+    "coupon": "",
+    "coupon_frequency": "",
+    "curve_id": "",
     "currency2": "",
 }
 FORWARD = GOOD | {
@@ -37,6 +42,22 @@ FORWARD = GOOD | {
     "strike": "1.1",
     "maturity": "2026-06-30",
     "price": "",
+}
+OPTION = GOOD | {
+    "product_type": "EQOPT",
+    "strike": "90",
+    "option_type": "PUT",
+    "implied_vol": "0.25",
+    "maturity": "2026-06-30",
+}
+BOND = GOOD | {
+    "product_type": "BOND",
+    "risk_factor": "EUR-OIS",
+    "price": "",
+    "maturity": "2031-06-30",
+    "coupon": "0.03",
+    "coupon_frequency": "2",
+    "curve_id": "EUR-OIS",
 }
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -48,7 +49,13 @@ def reason(place: Place, keys: RunKeys) -> str:
     assert record["state"] == "rejected"
     assert place.read_json(keys.rejected)["reason"] == record["reason"]
     assert not place.output_keys(f"{keys.prefix}shards/")
+    assert uploads_left(place) == []
     return str(record["reason"])
+
+
+def uploads_left(place: Place) -> list[str]:
+    answer = place.session.client("s3").list_multipart_uploads(Bucket=place.output_bucket)
+    return [upload["Key"] for upload in answer.get("Uploads", [])]
 
 
 @pytest.mark.usefixtures("market")
@@ -61,9 +68,15 @@ def test_a_file_becomes_shards_a_quarantine_and_a_manifest(place: Place) -> None
     assert (manifest["rows_in"], manifest["rows_refused"]) == (20, 1)
     assert manifest["refused_by_rule"] == {"unreadable-quantity": 1}
     assert [shard["rows"] for shard in manifest["shards"]] == [8, 8, 3]
-    assert manifest["scenarios"]["count"] == 259
+    assert manifest["books"] == {"B1": {"rows": 19, "quantity": 1900.0}}
+    blocks = manifest["scenarios"]["blocks"]
+    assert (blocks[0]["kind"], blocks[0]["count"]) == ("historical", 259)
+    assert manifest["scenarios"]["count"] == sum(block["count"] for block in blocks)
+    assert manifest["scenarios"]["sha256"] == sha256(place.read(keys.scenarios)).hexdigest()
     assert manifest["market_data"]["key"] == MARKET
     assert manifest["factors_without_history"] == {"GAPPY": 1}
+    for shard in manifest["shards"]:
+        assert shard["sha256"] == sha256(place.read(keys.shard(shard["name"]))).hexdigest()
     shards = [place.read_frame(keys.shard(shard["name"])) for shard in manifest["shards"]]
     ids = [row["position_id"] for row in rows if row is not bad]
     assert pl.concat(shards)["position_id"].to_list() == ids
@@ -91,11 +104,15 @@ def test_csv_gzip_and_parquet_make_the_same_shards(place: Place) -> None:
 def test_everything_else_is_there_before_the_first_shard(place: Place) -> None:
     written: list[str] = []
     place.options["SHARD_ROWS"] = "2"
-    hook = "before-parameter-build.s3.PutObject"
-    client = place.session.client("s3")
-    client.meta.events.register(hook, lambda params, **_: written.append(params["Key"]), "seen")
+    hooks = [
+        f"before-parameter-build.s3.{call}" for call in ("PutObject", "CompleteMultipartUpload")
+    ]
+    events = place.session.client("s3").meta.events
+    for hook in hooks:
+        events.register(hook, lambda params, **_: written.append(params["Key"]), hook)
     keys = ingested(place, positions_csv(*good_rows(5)))
-    client.meta.events.unregister(hook, unique_id="seen")
+    for hook in hooks:
+        events.unregister(hook, unique_id=hook)
     of_run = [key for key in written if key.startswith(keys.prefix)]
     assert of_run == [
         keys.quarantine,
@@ -172,7 +189,11 @@ def test_parquet_with_other_columns_or_types_is_rejected(place: Place) -> None:
     frame = pl.read_csv(positions_csv(*good_rows(3)), infer_schema=False)
     for changed, message in (
         (frame.drop("book"), "lacks the columns book"),
-        (frame.with_columns(pl.concat_list("quantity").alias("quantity")), "unexpected types"),
+        (frame.with_columns(pl.lit(20260130).alias("as_of")), "Int32 and must hold dates"),
+        (
+            frame.with_columns(pl.concat_list("quantity").alias("quantity")),
+            "type List(String) and must hold numbers",
+        ),
     ):
         buffer = io.BytesIO()
         changed.write_parquet(buffer)

@@ -18,7 +18,8 @@ ROW = "P{0},2026-01-30,B,EQUITY,ACME,EUR,{0}"
 
 
 def read(*chunks: bytes) -> pl.DataFrame:
-    return pl.concat(list(source._csv(iter(chunks))))
+    batches = [batch.frame for batch in source.csv_batches(iter(chunks))]
+    return pl.concat(batches, how="diagonal")
 
 
 def text(*rows: str, end: str = "\n") -> bytes:
@@ -65,9 +66,7 @@ def test_blocks_and_chunks_change_nothing(data: st.DataObject) -> None:
 
 
 def unpacked(content: bytes, size: int = 50) -> Iterator[bytes]:
-    return source._gunzipped(
-        content[start : start + size] for start in range(0, len(content), size)
-    )
+    return source.gunzipped(content[start : start + size] for start in range(0, len(content), size))
 
 
 def test_gzip_of_several_members_is_one_stream() -> None:
@@ -101,7 +100,7 @@ def test_what_is_no_gzip_is_rejected() -> None:
 )
 def test_another_file_is_rejected_with_its_reason(content: bytes, message: str) -> None:
     with pytest.raises(Rejected, match=message):
-        list(source._csv(iter([content] if content else [])))
+        list(source.csv_batches(iter([content] if content else [])))
 
 
 def test_a_line_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
@@ -114,7 +113,7 @@ def test_a_line_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
             yield b"x" * (1 << 18)
 
     with pytest.raises(Rejected, match="longer than 1 MiB"):
-        list(source._csv(endless()))
+        list(source.csv_batches(endless()))
     assert read_so_far <= 5
 
 
