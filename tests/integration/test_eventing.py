@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchkit.metrics import NAMESPACE
+from batchkit.metrics import NAMESPACE, Metric
 
 from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch
@@ -104,6 +104,37 @@ def test_more_than_five_failed_tasks_in_ten_minutes_raise_the_alarm(launched: En
     window = alarm["Period"] * alarm["EvaluationPeriods"]
     assert window == settings.task_failure_minutes * 60 == 600
     assert launched[Output.ALARM_TOPIC_ARN] in alarm["AlarmActions"]
+
+
+def test_reconcile_ends_well_with_the_roles_that_it_has(launched: Environment) -> None:
+    _, target = rule_and_target(launched, RECONCILE)
+    parameters, ecs = target["EcsParameters"], launched.client("ecs")
+    network = parameters["NetworkConfiguration"]["awsvpcConfiguration"]
+    started = ecs.run_task(
+        cluster=target["Arn"],
+        taskDefinition=parameters["TaskDefinitionArn"].rsplit("/", 1)[1],
+        capacityProviderStrategy=parameters["CapacityProviderStrategy"],
+        networkConfiguration={
+            "awsvpcConfiguration": {name[0].lower() + name[1:]: network[name] for name in network}
+        },
+    )
+    assert started["failures"] == []
+    arn = started["tasks"][0]["taskArn"]
+    ecs.get_waiter("tasks_stopped").wait(
+        cluster=target["Arn"], tasks=[arn], WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+    )
+    (task,) = ecs.describe_tasks(cluster=target["Arn"], tasks=[arn])["tasks"]
+    assert task["containers"][0]["exitCode"] == 0, log_of(launched, arn)
+    # From such a line CloudWatch makes the metric of which the alarms speak.
+    assert Metric.OVERDUE_RUNS in log_of(launched, arn)
+
+
+def log_of(launched: Environment, task: str) -> str:
+    events = launched.client("logs").get_log_events(
+        logGroupName=launched.of(RECONCILE, StageOutput.LOG_GROUP_NAME),
+        logStreamName=f"task/{RECONCILE}/{task.rsplit('/', 1)[1]}",
+    )["events"]
+    return "\n".join(event["message"] for event in events)
 
 
 @pytest.mark.parametrize("kind", ["overdue-runs", "rejects", "reconcile"])
