@@ -187,7 +187,7 @@ def add_linear(
         books: of each amount, its row in the sums.
         amounts: held of the unit.
         first: column.
-        high: sums, shape (books, width), added to.
+        high: sums, shape (books, BLOCK), added to.
         low: what rounding took from them.
     """
     unit = np.empty(BLOCK)
@@ -200,7 +200,7 @@ def add_linear(
             rate = near[s] + weight * (far[s] - near[s])
             unit[s] = spot[s] * fx[s] * _exp_any(-years * rate)
         for k in range(starts[u], starts[u + 1]):
-            _accumulate(high[books[k], first:last], low[books[k], first:last], amounts[k], unit)
+            _accumulate(high[books[k]], low[books[k]], amounts[k], unit)
 
 
 @kernel(
@@ -235,7 +235,7 @@ def add_options(
         contracts: by contract, ln(spot/strike), sigma, strike, 1 for a call or -1 for a put, and
             quantity.
         first: column.
-        high: sums, shape (books, width), added to.
+        high: sums, shape (books, BLOCK), added to.
         low: what rounding took from them.
     """
     drift, ratio, inverse = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
@@ -268,7 +268,7 @@ def add_options(
                 asset_leg, cash_leg, _ = _black(asset[s], strike * cash[s], d1, d1 - width, sign)
                 value[s] = asset_leg - cash_leg
             signed = sign * contracts[k, 4]
-            _accumulate(high[books[k], first:last], low[books[k], first:last], signed, value)
+            _accumulate(high[books[k]], low[books[k]], signed, value)
 
 
 @kernel("f8[:,::1](f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")

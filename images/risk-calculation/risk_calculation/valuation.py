@@ -125,15 +125,18 @@ def book_values(
     Returns:
         Shapes (books,) and (books, scenarios). P&L is V'·FX' - V·FX, the cross term kept.
     """
-    shape = (books, market.factors.shape[1])
-    high, low = np.zeros(shape), np.zeros(shape)
+    width = market.factors.shape[1]
+    # A block's sums lie together, so that they share no cache line with another block's.
+    high, low = np.zeros((2, width // BLOCK, books, BLOCK))
 
-    def work(first: int) -> None:
-        add_linear(market.factors, *linear, first, high, low)
-        add_options(market.factors, *options, first, high, low)
+    def work(block: int) -> None:
+        sums = block * BLOCK, high[block], low[block]
+        add_linear(market.factors, *linear, *sums)
+        add_options(market.factors, *options, *sums)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, shape[1], BLOCK)))
+        list(pool.map(work, range(width // BLOCK)))
+    high, low = (sums.swapaxes(0, 1).reshape(books, width) for sums in (high, low))
     moved = slice(1, 1 + market.scenarios)
     pnl = (high[:, moved] - high[:, :1]) + (low[:, moved] - low[:, :1])
     return high[:, 0] + low[:, 0], pnl
