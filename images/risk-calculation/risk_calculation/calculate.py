@@ -59,9 +59,7 @@ def handle(event: S3Event, context: Context) -> None:
     except OverflowError as error:
         raise Rejected(f"{error} Are the quantities right?") from error
     except UnusableMarketError as error:
-        raise Rejected(
-            f"{error} Add it to the market data, then upload the positions again."
-        ) from error
+        raise Rejected(str(error)) from error
     context.storage.put_once(keys.risk(shard), content, PARQUET)
     _count(shard, manifest, context)
 

@@ -132,7 +132,7 @@ class Market:
         if curve is None:
             raise UnusableMarketError(
                 f"A position depends on the {factor_type} factor {name}, which the scenario set "
-                "lacks."
+                "lacks. Add it to the market data, then upload the positions again."
             )
         return curve
 
@@ -157,7 +157,7 @@ def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of
     """Make the market of a run's scenario set: factor_type, factor_id, tenor, value, shocks.
 
     Raises:
-        UnusableMarketError: a tenor is none.
+        UnusableMarketError: a tenor is none, or a scenario has a price that is none.
     """
     tenors = scenario_set["tenor"].unique()
     known = pl.DataFrame(
@@ -179,6 +179,14 @@ def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of
     moved = factors[2:, 1 : 1 + scenarios]
     np.multiply(today, shocks, out=moved)
     np.add(today, shocks, out=moved, where=rate)
+    priced = kinds.is_in(["EQ", "FX"]).to_numpy()[:, None]
+    wrong = (~np.isfinite(moved) | (priced & (moved <= 0))).any(axis=1)
+    if wrong.any():
+        kind, name, _ = names.row(int(wrong.argmax()))
+        raise UnusableMarketError(
+            f"A scenario moves the {kind} factor {name} to what is no price or no number; look at "
+            "its history and at the stress scenarios."
+        )
     return Market(
         base_currency=base_currency,
         as_of=as_of,

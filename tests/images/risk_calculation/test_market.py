@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -77,3 +78,13 @@ def test_scenarios_are_padded_to_whole_blocks_with_today() -> None:
 def test_what_the_scenario_set_lacks_is_named(held: Position, missing: str) -> None:
     with pytest.raises(UnusableMarketError, match=missing):
         calculated([held])
+
+
+@pytest.mark.parametrize(
+    ("factor", "shock"),
+    [(("EQ", "ACME"), 0.0), (("FX", "EURUSD"), -0.1), (("RATE", "EUR-OIS"), math.nan),
+     (("VOL", "ACME"), math.inf)],
+)  # fmt: skip
+def test_a_scenario_whose_price_is_none_is_refused(factor: tuple[str, str], shock: float) -> None:
+    with pytest.raises(UnusableMarketError, match=f"moves the {factor[0]} factor {factor[1]} to"):
+        moved({}, {factor: shock})
