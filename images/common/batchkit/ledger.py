@@ -2,9 +2,9 @@
 
 A run is `ingesting`, `calculating`, `reporting` and then `reported`, or `rejected` with a reason.
 States only move forward. A run of which a piece could not be worked is `dead-lettered` until it is
-redriven, which takes it back to where it was. Every change is one conditional write, so that any
-number of tasks may try, and a write that is repeated because its answer was lost finds the record
-as it left it.
+redriven, which takes it to where the rest of its work has brought it. Every change is one
+conditional write, so that any number of tasks may try, and a write that is repeated because its
+answer was lost finds the record as it left it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ _ORDER: Final = (
 
 _ENDED: Final = {":reported": RunState.REPORTED.value, ":rejected": RunState.REJECTED.value}
 _OPEN: Final = "#state <> :reported AND #state <> :rejected"
+_UNREPORTED: Final = (
+    f"{_OPEN} AND (attribute_not_exists(state_before) OR state_before <> :reported)"
+)
+_DEAD: Final = {":dead": RunState.DEAD_LETTERED.value}
 
 
 def _nobody(_state: RunState, _values: Mapping[str, Any]) -> None:
@@ -98,7 +102,7 @@ class Ledger(Records):
     def advance(self, run_id: str, state: RunState, **values: Any) -> bool:
         """Move a run forward to `state` and set `values`; return False when it is past that.
 
-        A dead-lettered run does not move until it is redriven.
+        A dead-lettered run stays so; where it has come to meanwhile shows when it is redriven.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -107,7 +111,23 @@ class Ledger(Records):
             f":before{index}": earlier.value
             for index, earlier in enumerate(_ORDER[: _ORDER.index(state) + 1])
         }
-        return self._move(run_id, state, values, f"#state IN ({', '.join(before)})", before)
+        earlier = ", ".join(before)
+        while True:
+            moved = self._move(run_id, state, values, f"#state IN ({earlier})", before)
+            if moved.done or moved.item["state"] != RunState.DEAD_LETTERED:
+                return moved.done
+            settings, names, filled = assigned({"state_before": state.value, **values})
+            noted = self.change_if(
+                run_id,
+                f"SET {settings}, updated_at = :updated",
+                {**names, "#state": "state"},
+                filled,
+                f"#state = :dead AND state_before IN ({earlier})",
+                {**before, **_DEAD},
+            )
+            # Redriven between the two, it is moved as any other.
+            if noted.done or noted.item["state"] == RunState.DEAD_LETTERED:
+                return noted.done
 
     def reject(self, run_id: str, reason: str, stage: str | None = None) -> bool:
         """Close a run with a reason, the first one counts; return False when it has a report.
@@ -116,9 +136,8 @@ class Ledger(Records):
             UnknownRunError: there is no such run.
         """
         values = {"reason": reason, "rejected_by": stage, "rejected_at": timestamp(self.clock())}
-        if self._move(run_id, RunState.REJECTED, values, _OPEN, _ENDED):
-            return True
-        return bool(self.get(run_id)["state"] == RunState.REJECTED)
+        moved = self._move(run_id, RunState.REJECTED, values, _UNREPORTED, _ENDED)
+        return moved.done or moved.item["state"] == RunState.REJECTED
 
     def dead_letter(self, run_id: str, claim_id: str, reason: str) -> bool:
         """Record that a piece of a run could not be worked; return False when the run has its end.
@@ -132,7 +151,7 @@ class Ledger(Records):
             "reason = if_not_exists(reason, :reason), updated_at = :updated "
             "ADD dead_claims :claims",
             {"#state": "state"},
-            {":dead": RunState.DEAD_LETTERED.value, ":reason": reason, ":claims": {claim_id}},
+            {**_DEAD, ":reason": reason, ":claims": {claim_id}},
             _OPEN,
             _ENDED,
         )
@@ -158,7 +177,7 @@ class Ledger(Records):
             {"#state": "state"},
             {},
             "#state = :dead AND dead_claims = :claims",
-            {":dead": RunState.DEAD_LETTERED.value, ":claims": dead_claims},
+            {**_DEAD, ":claims": dead_claims},
         ).done
 
     def put_back(self, run_id: str, claim_ids: set[str]) -> None:
@@ -175,7 +194,7 @@ class Ledger(Records):
             {"#state": "state"},
             {":claims": claim_ids},
             "#state <> :dead",
-            {":dead": RunState.DEAD_LETTERED.value},
+            _DEAD,
         )
 
     def start_stage(self, run_id: str, stage: str) -> None:
@@ -241,7 +260,7 @@ class Ledger(Records):
         values: Mapping[str, Any],
         condition: str,
         condition_values: Mapping[str, Any],
-    ) -> bool:
+    ) -> Written:
         settings, names, filled = assigned({"state": state.value, **values})
         written = self.change_if(
             run_id,
@@ -253,7 +272,7 @@ class Ledger(Records):
         )
         if written.done:
             self._tell(written, state, values)
-        return written.done
+        return written
 
     def _tell(self, written: Written, state: RunState, values: Mapping[str, Any]) -> None:
         if written.item.get("state") != state.value:

@@ -3,13 +3,14 @@
 The order survives a crash between any two steps, for the same redrive again does the rest:
 
 1. its dead claims are marked as waiting, with all their attempts before them;
-2. the run goes back to the state in which it was;
+2. the run goes back to the state in which it was, or to which the rest of its work has brought it;
 3. a message for each claim is put on its stage's queue;
 4. the run forgets its dead claims.
 
-A claim may be anything by then: whoever put it among the dead letters may have been stopped before
-the last step, and after a redrive that broke off it may be done. It is taken back all the same, for
-what it did while the run was dead-lettered did not move the run.
+After the second step the next reconcile does the rest as well: it finds an open run whose claims
+wait. A claim may be anything by then: whoever put it among the dead letters may have been stopped
+before the last step, and after a redrive that broke off it may be done. It is taken back all the
+same, and its work done once more: the same bytes under the same keys.
 """
 
 from __future__ import annotations

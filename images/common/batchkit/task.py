@@ -118,17 +118,13 @@ def perform(
             _log.info("Nothing to do now: %s is worked on by %s.", event, claim.owner)
             return Busy(claim.lease_until)
         work = _Work(event, context, claim.claim if isinstance(claim, Spent) else claim)
-        current = current or CurrentWork()
         interval = context.claims.lease_seconds / 4
         try:
-            with (
-                current.holding(work.release),
-                Heartbeat(work.renew, *beats, interval_seconds=interval),
-            ):
+            with Heartbeat(work.renew, *beats, interval_seconds=interval):
                 if isinstance(claim, Spent):
                     work.bury(claim.reason)
                 else:
-                    work.attempt(handler)
+                    work.attempt(handler, current or CurrentWork())
         except LostClaimError as error:
             # The new owner repeats the work and writes the same bytes under the same keys.
             _log.warning("Left to another owner: %s", error)
@@ -149,8 +145,10 @@ class _Work:
     def renew(self) -> None:
         self.context.claims.renew(self.claim)
 
-    def attempt(self, handler: Handler) -> None:
+    def attempt(self, handler: Handler, current: CurrentWork) -> None:
         """Let the handler do it, and record what came of it.
+
+        Until then it can be given back. What has failed cannot: that would undo the attempt.
 
         Raises:
             LostClaimError: somebody else has taken it over.
@@ -159,8 +157,9 @@ class _Work:
         _log.info("Working on %s.", self.event, extra={"attempt": self.claim.attempt})
         began = time.monotonic()
         try:
-            self._handle(handler)
-            self.context.claims.complete(self.claim)
+            with current.holding(self.release):
+                self._handle(handler)
+                self.context.claims.complete(self.claim)
         except LostClaimError:
             raise
         except Exception as error:
@@ -183,13 +182,12 @@ class _Work:
         context, claim, run = self.context, self.claim, self.context.run_id
         if not foreign and not self._mark_run(reason):
             # Nothing is lost by it, so nobody need be told to do anything.
-            _log.warning("Given up, though the run has its end already: %s", reason)
-        else:
-            context.dead_letters.put(
-                self.event.to_message(), reason, attempts=claim.attempt, run=run
-            )
-            _log.error("Dead-lettered after %d attempts: %s", claim.attempt, reason)
+            _log.warning("Given up, for the run has its end already: %s", reason)
+            context.claims.complete(claim)
+            return
+        context.dead_letters.put(self.event.to_message(), reason, attempts=claim.attempt, run=run)
         context.claims.bury(claim, reason)
+        _log.error("Dead-lettered after %d attempts: %s", claim.attempt, reason)
 
     def _mark_run(self, reason: str) -> bool:
         """Mark the run as dead-lettered; return False when it has its end already."""

@@ -2,13 +2,20 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit import protection
+from batchkit import worker as worker_module
+from batchkit.dead_letters import DeadLetter, read
 from batchkit.events import S3Event
-from batchkit.worker import Worker
+from batchkit.items import unpacked
+from batchkit.worker import MEETINGS, Worker
+from botocore.exceptions import EndpointConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +49,7 @@ def worker(place: Place, handler: Handler) -> Worker:
         place.session.client("sqs"),
         place.queue_url,
         long_poll_seconds=0,
+        retry_seconds=0,
     )
 
 
@@ -74,7 +82,7 @@ def test_a_second_message_for_the_same_object_is_gone_too(place: Place) -> None:
     assert depth(place) == (0, 0)
 
 
-def test_a_failed_message_comes_back_at_once(place: Place) -> None:
+def test_a_failed_message_comes_back(place: Place) -> None:
     attempts: list[int] = []
 
     def handler(_event: S3Event, _context: Context) -> None:
@@ -98,13 +106,147 @@ def test_a_message_whose_work_is_in_other_hands_waits_for_the_lease(place: Place
     assert depth(place) == (0, 1)
 
 
-def test_a_message_that_is_no_event_stays_for_the_dead_letters(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
+def dead_letters(place: Place) -> list[DeadLetter]:
+    return list(read(place.session.client("sqs"), STAGE, place.dead_letter_url))
+
+
+def test_the_message_of_a_failed_attempt_stays_hidden_for_a_while(place: Place) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no memory")
+
+    send(place)
+    replace(worker(place, fails), retry_seconds=30).work_one()
+    assert depth(place) == (0, 1)
+
+
+def test_what_fails_three_times_is_a_dead_letter_and_gone_from_the_queue(place: Place) -> None:
+    attempts: list[int] = []
+
+    def fails(*_: Any) -> None:
+        attempts.append(1)
+        raise RuntimeError("no memory")
+
+    one = worker(place, fails)
+    send(place)
+    while one.work_one():
+        pass
+    assert len(attempts) == 3
+    assert depth(place) == (0, 0)
+    (letter,) = dead_letters(place)
+    assert (letter.reason, letter.attempts) == ("RuntimeError: no memory", 3)
+    assert letter.run_id is not None
+    assert place.ledger.get(letter.run_id)["state"] == "dead-lettered"
+
+
+def test_a_message_that_is_no_event_is_a_dead_letter_at_once(place: Place) -> None:
     send(place, "not json")
     worker(place, lambda *_: pytest.fail("worked")).work_one()
+    assert depth(place) == (0, 0)
+    (letter,) = dead_letters(place)
+    assert letter.body == "not json"
+    assert letter.reason.startswith("The message is no JSON")
+    assert (letter.run_id, letter.attempts) == (None, 0)
+
+
+def test_a_message_that_cannot_be_refused_stays(place: Place) -> None:
+    one = worker(place, lambda *_: pytest.fail("worked"))
+    letters = replace(one.context.dead_letters, client=flaky(one.client, send_message=1))
+    one = replace(one, context=replace(one.context, dead_letters=letters))
+    send(place, "not json")
+    one.work_one()
     assert depth(place) == (0, 1)
-    assert "no JSON" in caplog.text
+
+
+def flaky(client: Any, **failures: int) -> Any:
+    return Flaky(client, **failures)
+
+
+class Flaky:
+    """A client of which the first calls of some operations fail, and nothing stays hidden."""
+
+    def __init__(self, client: Any, **failures: int) -> None:
+        self._client, self.failures = client, failures
+
+    def __getattr__(self, name: str) -> Any:
+        if self.failures.get(name, 0) > 0:
+            return partial(self._fail, name)
+        if name == "change_message_visibility":
+            return self._show
+        return getattr(self._client, name)
+
+    def _fail(self, name: str, **_: Any) -> None:
+        self.failures[name] -= 1
+        raise EndpointConnectionError(endpoint_url="http://nowhere")
+
+    def _show(self, **request: Any) -> None:
+        self._client.change_message_visibility(**{**request, "VisibilityTimeout": 0})
+
+
+def test_a_duplicate_that_keeps_meeting_a_live_claim_goes(place: Place) -> None:
+    place.claims.acquire(STAGE, S3Event(place.input_bucket, KEY, "v1"), "run")
+    send(place)
+    one = worker(place, lambda *_: pytest.fail("worked"))
+    one = replace(one, client=flaky(one.client))
+    for meeting in range(MEETINGS):
+        assert depth(place) == (1, 0), meeting
+        assert one.work_one()
+    assert depth(place) == (0, 0)
+
+
+def test_a_worker_outlasts_a_queue_that_does_not_answer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receiving fails, hiding fails; deleting fails, and the message returns and is deleted."""
+    attempts: list[int] = []
+
+    def handler(*_: Any) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError("no memory")
+
+    unreliable = flaky(
+        place.session.client("sqs"),
+        receive_message=2,
+        change_message_visibility=1,
+        delete_message=1,
+    )
+    monkeypatch.setattr(worker_module, "VISIBILITY_SECONDS", 1)
+    one = replace(worker(place, handler), client=unreliable, stopping=Impatient())
+    send(place)
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while any(unreliable.failures.values()) or depth(place) != (0, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    one.stopping.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(attempts) == 2
+
+
+class Impatient(threading.Event):
+    """Does not wait for what need not be waited for."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(0 if timeout else timeout)
+
+
+def test_what_is_in_hand_is_given_back_claim_and_message(place: Place) -> None:
+    def interrupted(*_: Any) -> None:
+        one.current.give_back("stopped before it was finished")
+        assert depth(place) == (1, 0)
+        (claim,) = claims(place)
+        assert (claim["state"], claim["attempts"]) == ("failed", 0)
+
+    one = worker(place, interrupted)
+    send(place)
+    one.work_one()
+
+
+def claims(place: Place) -> list[dict[str, Any]]:
+    items = place.session.client("dynamodb").scan(TableName=place.table)["Items"]
+    return [item for item in map(unpacked, items) if item["id"].startswith("claim#")]
 
 
 def test_a_worker_is_protected_while_it_has_a_message_and_no_longer(

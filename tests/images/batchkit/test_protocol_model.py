@@ -1,0 +1,187 @@
+"""Every way in which the protocol's processes may interleave and be interrupted, up to a bound.
+
+`make test` tries the smaller bounds. MODEL_CHECK=long tries the larger ones too, in some minutes.
+Beyond them hypothesis walks at random.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+import pytest
+from batchkit.ledger import Ledger
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.images.batchkit.protocol_model import (
+    Bounds,
+    State,
+    beginning,
+    calmer,
+    stepped,
+    ways_on,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchkit.ledger import RunState
+    from hypothesis.strategies import DataObject
+
+LONG = pytest.mark.skipif(
+    os.environ.get("MODEL_CHECK") != "long", reason="MODEL_CHECK=long tries it, in minutes"
+)
+
+
+@pytest.fixture(autouse=True)
+def machine() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    with stepped():
+        yield
+    logging.disable(logging.NOTSET)
+
+
+def problem_in(state: State) -> str | None:
+    """What must not be, at any moment."""
+    run, claims = state.run, state.claims
+    for key, claim in claims.items():
+        if not 0 <= claim["attempts"] <= 3:
+            return f"{key} had {claim['attempts']} attempts"
+        if claim["state"] == "dead" and key not in run.get("dead_claims", ()):
+            return f"{key} is dead, and its run does not know"
+    if state.closed and len(run.get("shards_done", ())) < 2:
+        return "closed before every shard is done"
+    if run["state"] == "reported" and not state.closed:
+        return "reported before it is closed"
+    return None
+
+
+def problem_between(before: State, after: State, name: str) -> str | None:
+    """What must not become of something."""
+    if before.run["state"] == "reported" and after.run["state"] != "reported":
+        return "what is reported is so no more"
+    if before.closed and not after.closed:
+        return "what is closed is so no more"
+    for key, claim in before.claims.items():
+        taken_back = claim["state"] == "done" and after.claims[key]["state"] != "done"
+        if taken_back and not name.startswith("redrive"):
+            return f"{key} was done and is {after.claims[key]['state']}"
+    return None
+
+
+def problem_at_the_end(state: State) -> str | None:
+    """What must not be when nothing goes wrong any more and nothing is left to happen."""
+    run = state.run
+    states = {key: claim["state"] for key, claim in state.claims.items()}
+    dead = {key for key, found in states.items() if found == "dead"}
+    if set(states.values()) - {"done", "dead"}:
+        return f"a claim is open: {states}"
+    if run["state"] == "reported":
+        return "a claim is dead" if dead else None
+    if run["state"] != "dead-lettered":
+        return f"the run ends as {run['state']}"
+    if not dead:
+        return "the run is dead-lettered for nothing"
+    if len(state.dead_letters) < len(dead):
+        return f"{len(dead)} claims are dead, and the letters are {state.dead_letters}"
+    return None
+
+
+def explore(start: State, bounds: Bounds) -> int:
+    """Try every way on from a state, and return how many states there are."""
+    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    sound: set[State] = set()
+    todo = deque([start])
+    while todo:
+        state = todo.popleft()
+        problem = problem_in(state) or problem_after_calm(state, sound)
+        for name, after in ways_on(state, bounds):
+            problem = problem or problem_between(state, after, name)
+            if after not in came_from:
+                came_from[after] = (state, name)
+                todo.append(after)
+        if problem:
+            raise AssertionError(f"{problem}, after: {', '.join(story(state, came_from))}\n{state}")
+    return len(came_from)
+
+
+def problem_after_calm(state: State, sound: set[State]) -> str | None:
+    """What is wrong where this ends when all goes well; `sound` are states that end well."""
+    path = []
+    following: State | None = state
+    while following is not None and following not in sound:
+        if following in path:
+            return "it never ends"
+        path.append(following)
+        state, following = following, calmer(following)
+    if following is None and (problem := problem_at_the_end(state)):
+        return f"{problem} in the end"
+    sound.update(path)
+    return None
+
+
+def story(state: State, came_from: dict[State, tuple[State, str] | None]) -> list[str]:
+    names: list[str] = []
+    while (step := came_from[state]) is not None:
+        state, name = step
+        names.insert(0, name)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("bounds", "attempts", "states"),
+    [
+        # The number of states is kept, so that a change which makes the model see less is seen.
+        pytest.param(Bounds(workers=3, mishaps=1), 0, 1, id="workers-3-mishaps-1"),
+        pytest.param(Bounds(workers=2, mishaps=1), 2, 1, id="worn-workers-2-mishaps-1"),
+        pytest.param(Bounds(workers=1, mishaps=3), 0, 1, id="workers-1-mishaps-3"),
+        pytest.param(Bounds(workers=1, mishaps=1, commands=1), 2, 1, id="worn-commands-1"),
+        pytest.param(Bounds(workers=3, mishaps=2), 0, 1, id="workers-3-mishaps-2", marks=LONG),
+        pytest.param(Bounds(workers=2, mishaps=3), 0, 1, id="workers-2-mishaps-3", marks=LONG),
+        pytest.param(
+            Bounds(workers=2, mishaps=1, commands=1),
+            2,
+            524_690,
+            id="worn-workers-2-mishaps-1-commands-1",
+            marks=LONG,
+        ),
+    ],
+)
+def test_every_run_has_one_end_whatever_happens_on_the_way(
+    bounds: Bounds, attempts: int, states: int
+) -> None:
+    assert explore(beginning(attempts=attempts), bounds) == states
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_long_walks_at_random_have_one_end_too(data: DataObject) -> None:
+    bounds = Bounds(workers=3, mishaps=12, commands=3)
+    state, sound = beginning(), set[State]()
+    for _ in range(data.draw(st.integers(10, 120))):
+        ways = list(ways_on(state, bounds))
+        if not ways:
+            break
+        name, after = ways[data.draw(st.integers(0, len(ways) - 1))]
+        problem = problem_between(state, after, name) or problem_in(after)
+        assert problem is None
+        state = after
+    assert problem_after_calm(state, sound) is None
+
+
+def test_a_protocol_without_its_conditions_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks see what is wrong: two steps of the protocol that are tempting, each left out."""
+    with monkeypatch.context() as change:
+        # A dead-lettered run that forgets where the rest of its work has brought it.
+        change.setattr(Ledger, "advance", advance_only_what_is_open)
+        with pytest.raises(AssertionError, match="it never ends"):
+            explore(beginning(attempts=2), Bounds(workers=2, mishaps=1, commands=1))
+
+
+def advance_only_what_is_open(ledger: Ledger, run_id: str, state: RunState) -> bool:
+    order = ["calculating", "reporting", "reported"]
+    before = {f":b{index}": name for index, name in enumerate(order[: order.index(state) + 1])}
+    return ledger._move(run_id, state, {}, f"#state IN ({', '.join(before)})", before).done
