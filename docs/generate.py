@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cfn_flip import load
 from pydantic import BaseModel
 
-from fargate_batch import project
+from fargate_batch import prices, project
 from fargate_batch.catalogue import Stage
 from fargate_batch.names import StackPath
 from fargate_batch.settings import Settings
+from fargate_batch.template import reconcile
 
 if TYPE_CHECKING:
     from sceptre.stack import Stack
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).parents[1]
 README: Final = PROJECT / "README.md"
-
-# USD in eu-west-1; an idle environment pays nothing else of note.
-# https://aws.amazon.com/privatelink/pricing/ and https://aws.amazon.com/kms/pricing/
-ENDPOINT_HOUR: Final = 0.011
-KEY_MONTH: Final = 1.00
-HOURS_IN_MONTH: Final = 730
 
 
 def environments() -> list[str]:
@@ -120,7 +115,7 @@ def _meaning(path: list[str]) -> str:
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             raise TypeError(f"{name} of {model.__name__} is no part with settings of its own")
         model = inner
-    return model.model_fields[path[-1]].description or ""
+    return " ".join((model.model_fields[path[-1]].description or "").split())
 
 
 def _stated(environment: str) -> dict[str, Any]:
@@ -149,45 +144,84 @@ def _show(value: Any) -> str:
 
 def tabulate_costs() -> str:
     """What an environment costs in a month without a file, from its rendered templates."""
-    rows = []
-    for environment in environments():
-        count, zones = _interface_endpoints(environment)
-        endpoints = count * zones * ENDPOINT_HOUR * HOURS_IN_MONTH
-        rows.append(
-            [
-                environment,
-                str(count),
-                str(zones),
-                f"{endpoints:.0f}",
-                f"{KEY_MONTH:.0f}",
-                f"{endpoints + KEY_MONTH:.0f}",
-            ]
-        )
     head = [
         "environment",
         "interface endpoints",
         "zones",
-        "endpoints, USD",
-        "key, USD",
-        "a month, USD",
+        "metrics with alarms",
+        "reconciles a day",
     ]
-    return _table(head, rows)
+    parts = ["endpoints", "alarms", "reconcile", "key"]
+    rows = []
+    for environment in environments():
+        counts, costs = _idle(environment)
+        money = [*costs, sum(costs)]
+        rows.append([environment, *map(str, counts), *(f"{cost:.0f}" for cost in money)])
+    return _table([*head, *(f"{part}, USD" for part in parts), "a month, USD"], rows)
 
 
-def _interface_endpoints(environment: str) -> tuple[int, int]:
+def _idle(environment: str) -> tuple[list[int], list[float]]:
+    """How much of what stands there always, and what endpoints, alarms, reconcile and key cost."""
+    settings = project.read_settings(PROJECT, environment)
+    endpoints, zones = _interface_endpoints(environment), settings.network.endpoint_zones
+    metrics = _alarmed_metrics(environment)
+    daily = 24 * 60 // settings.reconcile.every_minutes
+    price = prices.of(str(_stated(environment)["region"])).endpoint
+    # It takes seconds, and Fargate charges for a minute at least. Two metrics are its own.
+    minutes = daily / 24 * prices.HOURS_IN_MONTH
+    task = prices.task_price_per_hour(reconcile.CPU, reconcile.MEMORY_MIB)
+    costs = [
+        endpoints * zones * price * prices.HOURS_IN_MONTH,
+        metrics * prices.ALARM_METRIC_MONTH,
+        minutes / 60 * task + 2 * prices.CUSTOM_METRIC_MONTH,
+        prices.KEY_MONTH,
+    ]
+    return [endpoints, zones, metrics, daily], costs
+
+
+def _interface_endpoints(environment: str) -> int:
+    return sum(
+        properties.get("VpcEndpointType") == "Interface"
+        for properties in _properties(environment, StackPath.ENDPOINTS, "AWS::EC2::VPCEndpoint")
+    )
+
+
+def _alarmed_metrics(environment: str) -> int:
+    """The metrics that alarms look at: each is charged, a policy's own two alarms included."""
+    alarms = [
+        properties
+        for path in (StackPath.SERVICES, StackPath.OBSERVABILITY)
+        for properties in _properties(environment, path, "AWS::CloudWatch::Alarm")
+    ]
+    tracked = [
+        properties["TargetTrackingScalingPolicyConfiguration"]
+        for properties in _properties(
+            environment, StackPath.SERVICES, "AWS::ApplicationAutoScaling::ScalingPolicy"
+        )
+        if "TargetTrackingScalingPolicyConfiguration" in properties
+    ]
+    specifications = [one.get("CustomizedMetricSpecification", {}) for one in tracked]
+    return sum(map(_metrics_in, alarms)) + 2 * sum(map(_metrics_in, specifications))
+
+
+def _metrics_in(properties: dict[str, Any]) -> int:
+    queries = properties.get("Metrics")
+    return 1 if queries is None else sum("MetricStat" in query for query in queries)
+
+
+def _properties(environment: str, path: StackPath, kind: str) -> list[dict[str, Any]]:
+    """The properties of all resources of a type in one of the environment's templates."""
     (stack,) = [
         stack
         for stack in project.read_stacks(PROJECT, environment)
-        if stack.name == f"{environment}/{StackPath.ENDPOINTS}"
+        if stack.name == f"{environment}/{path}"
     ]
     template = load(stack.template.body)[0]
-    endpoints = [
+    return [
         resource["Properties"]
         for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::EC2::VPCEndpoint"
-        and resource["Properties"].get("VpcEndpointType") == "Interface"
+        if resource["Type"] == kind
     ]
-    return len(endpoints), project.read_settings(PROJECT, environment).network.endpoint_zones
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

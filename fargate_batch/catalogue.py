@@ -85,8 +85,7 @@ class Stage(Model):
     """MiB."""
     source: Source
     dispatch: Dispatch = Dispatch.TASK
-    """`task`: one task an object. `queue`: the service works the stage's queue. In both the service
-    works what is in the queue, from zero."""
+    """`task`: one task an object. `queue`: a service works the stage's queue."""
     scaling: Scaling
     reads: Access = Access()
     writes: Access = Access()

@@ -5,8 +5,9 @@ Linux on X86_64, on demand, as AWS listed it in November 2025:
 - Fargate: https://aws.amazon.com/fargate/pricing/; by the second, one minute at least. The first
   20 GB of a task's ephemeral storage are free.
 - Interface endpoints: https://aws.amazon.com/privatelink/pricing/; by the hour in each zone.
-- Keys: https://aws.amazon.com/kms/pricing/. Alarms: https://aws.amazon.com/cloudwatch/pricing/;
-  each metric that an alarm looks at counts.
+- Keys: https://aws.amazon.com/kms/pricing/.
+- Alarms and metrics of one's own: https://aws.amazon.com/cloudwatch/pricing/; each metric that an
+  alarm looks at counts. The first ten of each in an account are free, which is left out here.
 
 Fargate Spot's price follows supply and demand; AWS speaks of up to 70% off, which is assumed here.
 """
@@ -22,6 +23,7 @@ SPOT_DISCOUNT: Final = 0.7
 
 KEY_MONTH: Final = 1.00
 ALARM_METRIC_MONTH: Final = 0.10
+CUSTOM_METRIC_MONTH: Final = 0.30
 
 _UNITS_PER_VCPU: Final = 1024
 _MIB_PER_GB: Final = 1024

@@ -169,9 +169,9 @@ class Reconcile(Model):
     """The task that looks for work that nobody does, and puts it on its queue."""
 
     every_minutes: Annotated[int, Field(ge=5, le=240)] = 15
-    """How often it looks; what got lost waits for so long."""
+    """How often lost work is looked for, and how long it waits at most."""
     lookback_hours: Annotated[int, Field(ge=1, le=720)] = 72
-    """How old an input may be to be looked for; `batch reconcile --all` looks for every one."""
+    """Whose input is older is not looked for; `batch reconcile --all` knows no age."""
 
 
 def _folder_name(name: str) -> str:
@@ -207,8 +207,8 @@ class Settings(Model):
     log_retention_days: RetentionDays
     """How long the stages' logs are kept."""
     container_insights: Literal["enhanced", "enabled", "disabled"]
-    """How much CloudWatch measures of the cluster; each step costs more. When it is `disabled`,
-    nobody counts running tasks, and only the steps by waiting messages follow a queue's length."""
+    """How much CloudWatch measures of the cluster; each step costs more. With `disabled` nobody
+    counts running tasks, and a queue's backlog per task is not held."""
     alarms: Alarms
     reconcile: Reconcile = Reconcile()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
