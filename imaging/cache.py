@@ -78,7 +78,8 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
 def forget_unused(days: int = KEPT_DAYS) -> None:
     """Delete what nobody has used for so many days, and what a killed process left half-made."""
     limit = time.time() - days * 86400
-    for path in (*folder().glob("*/*"), *folder().glob(".half-*")):
+    # Not what lies in a half-made folder: that bears the times of what was unpacked into it.
+    for path in (*folder().glob("[!.]*/*"), *folder().glob(".half-*")):
         with _gone_is_fine():
             if path.stat().st_mtime < limit:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -82,3 +82,13 @@ def test_a_cache_that_cannot_be_made_is_one_clear_error(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(UserError, match=r"cannot be made .*XDG_CACHE_HOME"):
         cache.folder()
+
+
+def test_what_another_process_is_unpacking_is_left_alone_however_old_it_looks() -> None:
+    with cache.scratch() as half:
+        unpacked = half / "opt"
+        unpacked.mkdir()
+        os.utime(unpacked, (0, 0))
+        os.utime(half)
+        cache.forget_unused()
+        assert unpacked.is_dir()
