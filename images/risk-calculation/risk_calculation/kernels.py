@@ -227,9 +227,9 @@ def add_options(
     Args:
         factors: moved values, shape (rows, width).
         logs: ln of the spot's ratio to today's, shape (underlyings, width).
-        rows: by group, the rows of spot, fx, rate (near, far), dividend yield (near, far) and
-            volatility ratio (near, far), and in `logs`.
-        terms: by group, the weights of the far rate, yield and volatility ratio, and T in years.
+        rows: by group, the rows of spot, fx, the rate at the near and the far point, dividend yield
+            and volatility ratio, and in `logs`.
+        terms: by group, the far point's weight, and T in years.
         starts: where each group's contracts begin; one longer than there are groups.
         books: of each contract, its row in the sums.
         contracts: by contract, ln(spot/strike), sigma, strike, 1 for a call or -1 for a put, and
@@ -243,18 +243,16 @@ def add_options(
     last = first + BLOCK
     for g in range(rows.shape[0]):
         spot, fx = factors[rows[g, 0], first:last], factors[rows[g, 1], first:last]
-        rate0, rate1 = factors[rows[g, 2], first:last], factors[rows[g, 3], first:last]
-        yield0, yield1 = factors[rows[g, 4], first:last], factors[rows[g, 5], first:last]
-        ratio0, ratio1 = factors[rows[g, 6], first:last], factors[rows[g, 7], first:last]
-        moved = logs[rows[g, 8], first:last]
-        years = terms[g, 3]
+        near, far = factors[rows[g, 2], first:last], factors[rows[g, 3], first:last]
+        pays, scale = factors[rows[g, 4], first:last], factors[rows[g, 5], first:last]
+        moved = logs[rows[g, 6], first:last]
+        weight, years = terms[g, 0], terms[g, 1]
         for s in range(BLOCK):
-            scale = ratio0[s] + terms[g, 2] * (ratio1[s] - ratio0[s])
-            ratio[s] = _at_least(scale, RATIO_FLOOR)
+            ratio[s] = _at_least(scale[s], RATIO_FLOOR)
             inverse[s] = 1.0 / ratio[s]
         for s in range(BLOCK):
-            r = years * (rate0[s] + terms[g, 0] * (rate1[s] - rate0[s]))
-            q = years * (yield0[s] + terms[g, 1] * (yield1[s] - yield0[s]))
+            r = years * (near[s] + weight * (far[s] - near[s]))
+            q = years * pays[s]
             drift[s] = moved[s] + (r - q)
             asset[s] = spot[s] * fx[s] * _exp_any(-q)
             cash[s] = fx[s] * _exp_any(-r)

@@ -1,9 +1,9 @@
 """Today's market and every scenario's, as one matrix of moved values.
 
 The scenario set holds, by factor, today's value and one shock a scenario: a ratio for EQ, FX and
-VOL, a difference for RATE. A factor_id with several tenors is a curve, linear between its points
-and flat beyond them; with one, or without a tenor, it is flat. Rates are continuously compounded
-zero rates, and times are ACT/365.
+VOL, a difference for RATE. RATE factors are curves of continuously compounded zero rates, linear
+between their tenors and flat beyond, and dividend yields `<equity>-DIV`, one for all times. Times
+are ACT/365.
 """
 
 from __future__ import annotations
@@ -71,38 +71,34 @@ class Market:
         Raises:
             UnusableMarketError: the scenario set has no such factor.
         """
-        known: dict[str | None, int] = {
-            name: self._curve(factor_type, name).first for name in names.drop_nulls().unique()
-        }
-        known[None] = ONE
-        return names.replace_strict(known, return_dtype=pl.Int64).to_numpy(writable=True)
+        known = names.drop_nulls().unique()
+        found = {name: self._curve(factor_type, name).first for name in known}
+        return _replaced(names, found, ONE)
 
     def currency_rows(self, currencies: pl.Series) -> Integers:
         """Return the row of each currency's price in the base currency."""
         foreign = currencies.replace(self.base_currency, None)
         return self.rows("FX", foreign + self.base_currency)
 
-    def points(
-        self, factor_type: str, names: pl.Series, years: Floats, *, optional: bool = False
-    ) -> Points:
+    def yield_rows(self, equities: pl.Series) -> Integers:
+        """Return the row of each equity's dividend yield; `ZERO` where it has none."""
+        known = {name: self.curves.get(("RATE", name + "-DIV")) for name in equities.unique()}
+        found = {name: curve.first for name, curve in known.items() if curve is not None}
+        return _replaced(equities, found, ZERO)
+
+    def points(self, names: pl.Series, years: Floats) -> Points:
         """Return where times lie on the curves of these names; on `ZERO` where a name is null.
 
-        Args:
-            factor_type: RATE or VOL.
-            names: factor ids.
-            years: as many times.
-            optional: a name that is not in the scenario set lies on `ZERO` as well.
-
         Raises:
-            UnusableMarketError: the scenario set has no such factor.
+            UnusableMarketError: the scenario set has no such curve.
         """
         near, far = np.full((2, len(names)), ZERO, dtype=np.int64)
         weight = np.zeros(len(names))
         indices = pl.DataFrame({"name": names, "at": np.arange(len(names))}).group_by("name").all()
         for name, positions in indices.iter_rows():
-            if name is None or (optional and (factor_type, name) not in self.curves):
+            if name is None:
                 continue
-            curve = self._curve(factor_type, name)
+            curve = self._curve("RATE", name)
             at, last = np.array(positions), curve.times.size - 1
             after = np.searchsorted(curve.times, years[at])
             low, high = np.maximum(after - 1, 0), np.minimum(after, last)
@@ -135,6 +131,11 @@ class Market:
                 "lacks. Add it to the market data, then upload the positions again."
             )
         return curve
+
+
+def _replaced(names: pl.Series, rows: dict[str, int], otherwise: int) -> Integers:
+    numbers = names.replace_strict(rows, default=otherwise, return_dtype=pl.Int64)
+    return numbers.to_numpy(writable=True)
 
 
 def tenor_years(tenor: str | None) -> float:

@@ -91,7 +91,7 @@ def _linear_changes(
     weight, years = holdings.terms.T
     points, today = Points(near, far, weight), market.factors[:, 0]
     tomorrow = np.maximum(years - DAY, 0.0)
-    rate_then = market.today(market.points("RATE", units["curve"], tomorrow))
+    rate_then = market.today(market.points(units["curve"], tomorrow))
     undiscounted = today[spot] * today[fx]
     value = undiscounted * exponentials(-years * market.today(points))
 
@@ -111,16 +111,15 @@ def _option_changes(
 ) -> Iterator[Change]:
     groups, lengths = runs(options, GROUP)
     spot, fx, near, far = (np.repeat(rows, lengths) for rows in holdings.rows.T[:4])
-    weight, group_years = np.repeat(holdings.terms[:, 0], lengths), holdings.terms[:, 3]
+    weight, group_years = np.repeat(holdings.terms[:, 0], lengths), holdings.terms[:, 1]
     _, volatility, strike, sign, quantity = map(np.ascontiguousarray, holdings.contracts.T)
     today = market.factors[:, 0]
     amount, price = quantity * today[fx], today[spot]
+    pays = np.repeat(today[holdings.rows[:, 4]], lengths)
 
     def values(times: Floats, bump: Floats | float = 0.0) -> Floats:
-        curve, dividends = groups["currency"] + "-OIS", groups["equity"] + "-DIV"
-        rate = market.today(market.points("RATE", curve, times))
-        pays = market.today(market.points("RATE", dividends, times, optional=True))
-        years, rate, pays = (np.repeat(group, lengths) for group in (times, rate, pays))
+        rate = market.today(market.points(groups["currency"] + "-OIS", times))
+        years, rate = np.repeat(times, lengths), np.repeat(rate, lengths)
         each = option_values(price, strike, years, rate + bump, pays, volatility, sign)
         amounts: Floats = each * amount
         return amounts

@@ -48,7 +48,7 @@ def linear_holdings(linear: pl.DataFrame, market: Market, books: Sequence[str]) 
     """
     units, lengths = runs(linear, UNIT)
     years = market.years(units["due"])
-    points = market.points("RATE", units["curve"], years)
+    points = market.points(units["curve"], years)
     return LinearHoldings(
         rows=np.column_stack(
             [
@@ -74,9 +74,7 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
     groups, lengths = runs(options, GROUP)
     equity, years = groups["equity"], market.years(groups["due"])
     spots = market.rows("EQ", equity)
-    rates = market.points("RATE", groups["currency"] + "-OIS", years)
-    yields = market.points("RATE", equity + "-DIV", years, optional=True)
-    ratios = market.points("VOL", equity, years)
+    points = market.points(groups["currency"] + "-OIS", years)
     underlyings, number = np.unique(spots, return_inverse=True)
     moved = market.factors[underlyings]
     logs = logarithms(moved / moved[:, :1])
@@ -87,11 +85,14 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
             [
                 spots,
                 market.currency_rows(groups["currency"]),
-                *(rates.near, rates.far, yields.near, yields.far, ratios.near, ratios.far),
+                points.near,
+                points.far,
+                market.yield_rows(equity),
+                market.rows("VOL", equity),
                 number,
             ]
         ),
-        terms=np.column_stack([rates.weight, yields.weight, ratios.weight, years]),
+        terms=np.column_stack([points.weight, years]),
         starts=_starts(lengths),
         books=_numbers(options["book"], books),
         contracts=np.column_stack(

@@ -41,7 +41,7 @@ def test_another_tenor_is_refused(tenor: str) -> None:
 def test_rates_are_linear_between_points_and_flat_beyond() -> None:
     years = np.array([0.0, 0.5, 1.25, 2.0, 6.0, 10.0, 99.0])
     given = moved({})
-    points = given.points("RATE", pl.Series(["EUR-OIS"] * years.size), years)
+    points = given.points(pl.Series(["EUR-OIS"] * years.size), years)
     expected = [0.018, 0.018, 0.02, 0.022, 0.0245, 0.027, 0.027]
     assert given.today(points) == pytest.approx(expected, rel=1e-15)
 

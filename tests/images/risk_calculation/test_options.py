@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from risk_calculation.kernels import option_values
 
 from tests.images.risk_calculation.conftest import (
-    FACTORS,
     TODAY,
     Moves,
     calculated,
@@ -185,16 +184,6 @@ def test_without_a_dividend_yield_there_are_no_dividends() -> None:
     table = calculated([option("TINY", 0.01, IN_A_YEAR)])
     expected = priced(0.0123, 0.01, 1, 0.041, 0, 0.2, 1)
     assert values(table, "PV") == [pytest.approx(expected[VALUE], rel=1e-13)]
-
-
-def test_a_volatility_curve_moves_an_option_by_its_maturity() -> None:
-    factors = [row for row in FACTORS if row[:2] != ("VOL", "ACME")]
-    factors += [("VOL", "ACME", "6M", 0.2), ("VOL", "ACME", "1Y", 0.21)]
-    given_ = moved({("VOL", "ACME", "6M"): 2.0, ("VOL", "ACME", "1Y"): 1.5}, factors=factors)
-    for days, ratio in ((30, 2.0), (273, 2.0 - (273 / 365 - 0.5)), (365, 1.5), (600, 1.5)):
-        held = [option("ACME", 50, TODAY + timedelta(days=days))]
-        (expected,) = values(calculated(held, moved({("VOL", "ACME"): ratio})), "PNL")
-        assert values(calculated(held, given_), "PNL") == [pytest.approx(expected, rel=1e-12)]
 
 
 @pytest.mark.parametrize("days", [1, 2])
