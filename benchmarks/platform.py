@@ -7,54 +7,24 @@ it exits with 1 when a limit is missed. Nothing of what it starts is left.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks import results
+from benchmarks.results import PROJECT, Figure
 from fargate_batch import project
 from imaging import builders, engines, pushing
 from local.testing import local_aws
 
-PROJECT: Final = Path(__file__).parents[1]
-RESULTS: Final = PROJECT / "docs" / "benchmarks.md"
 ENVIRONMENT: Final = "dev"
 CONSOLE: Final = Console()
-HEAD: Final = """# Benchmarks
-
-Wall times, one run each, on a local AWS of its own. Sceptre waits four seconds after each poll of a
-stack, so a launch takes at least that for every level of the graph.
-"""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement and the most that it may be."""
-
-    name: str
-    command: str
-    measured: float
-    limit: float
-    unit: str = "s"
-
-    @property
-    def kept(self) -> bool:
-        """Whether the limit holds."""
-        return self.measured <= self.limit
-
-    @property
-    def verdict(self) -> str:
-        """What the tables show."""
-        return "ok" if self.kept else "MISSED"
 
 
 class Bench:
@@ -97,10 +67,7 @@ class Bench:
     def keep(self, figure: Figure) -> None:
         """Keep and show a figure."""
         self.figures.append(figure)
-        CONSOLE.print(
-            f"{figure.name}: {figure.measured:.1f} {figure.unit} "
-            f"(at most {figure.limit:g}) {figure.verdict}"
-        )
+        results.show(figure, CONSOLE)
 
 
 def measure() -> list[Figure]:
@@ -137,25 +104,6 @@ def _levels() -> Figure:
     return Figure("levels of the stack graph", "config/dev", max(levels.values()), 5, "levels")
 
 
-def machine() -> str:
-    """One line that says on what was measured."""
-    cores = os.cpu_count()
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        )
-        if Path("/proc/cpuinfo").exists()
-        else iter(()),
-        platform.processor(),
-    )
-    return (
-        f"{cores} cores ({model}), {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-
-
 def way() -> str:
     """How tasks run here, and so which part of docs/benchmarks.md this is."""
     engine = engines.find("auto")
@@ -165,44 +113,11 @@ def way() -> str:
     return "Tasks as processes"
 
 
-def write(figures: list[Figure], title: str) -> None:
-    """Write the figures into their part of docs/benchmarks.md; the other parts stay."""
-    rows = [
-        f"| {figure.name} | `{figure.command}` | {figure.measured:.1f} {figure.unit} "
-        f"| {figure.limit:g} {figure.unit} | {figure.verdict} |"
-        for figure in figures
-    ]
-    part = [
-        f"`make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
-        "",
-        "| what | command | measured | at most | |",
-        "|---|---|---|---|---|",
-        *rows,
-    ]
-    parts = {**_parts(RESULTS.read_text() if RESULTS.exists() else ""), title: "\n".join(part)}
-    sections = [f"## {name}\n\n{text}\n" for name, text in sorted(parts.items())]
-    RESULTS.write_text("\n".join([HEAD, *sections]))
-
-
-def _parts(text: str) -> dict[str, str]:
-    """The parts of docs/benchmarks.md by their titles."""
-    found = (part.partition("\n") for part in text.split("\n## ")[1:])
-    return {title.strip(): body.strip() for title, _, body in found}
-
-
 def main() -> int:
     """Measure, show, write; 1 when a limit is missed."""
     figures = measure()
-    table = Table("what", "measured", "at most", "")
-    for figure in figures:
-        table.add_row(
-            figure.name,
-            f"{figure.measured:.1f} {figure.unit}",
-            f"{figure.limit:g} {figure.unit}",
-            figure.verdict,
-        )
-    CONSOLE.print(table)
-    write(figures, way())
+    CONSOLE.print(results.table(figures))
+    results.write(way(), results.markdown(figures, "make bench"))
     return int(not all(figure.kept for figure in figures))
 
 

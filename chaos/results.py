@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.platform import machine
+from benchmarks.results import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
