@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from local.events.pending import Pending
@@ -17,6 +18,8 @@ _DISPATCH: Final = Symbol("services.eventbridge", "_dispatch_event", ("event", "
 
 SYMBOLS: Final = (_DISPATCH,)
 
+_undisturbed: Final[ContextVar[bool]] = ContextVar("undisturbed", default=False)
+
 
 def install() -> None:
     """Stand before the rules; before whatever completes events, so that copies are complete."""
@@ -25,21 +28,18 @@ def install() -> None:
 
 def _wait(delay: float, event: dict[str, Any]) -> None:
     time.sleep(delay)
-    _dispatch[0](event, None)
+    _undisturbed.set(True)  # in this thread's own context
+    _DISPATCH.get()(event, None)
 
 
 late: Final = Pending(_wait, "local-faults-event")
 """What comes later than it should."""
-_dispatch: Final[list[Callable[..., None]]] = []
-"""What delivers an event undisturbed, once it is known."""
 
 
 def _disturbing(dispatch: Callable[..., None]) -> Callable[..., None]:
-    _dispatch.append(dispatch)
-
     def disturb(event: dict[str, Any], view: Any = None) -> None:
         active = state.current()
-        if active is None or event.get("Source") != "aws.s3":
+        if active is None or _undisturbed.get() or event.get("Source") != "aws.s3":
             dispatch(event, view)
             return
         faults, key = active.faults.events, _key(event)
