@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from fargate_batch.names import Output
@@ -52,10 +55,14 @@ def test_report_has_all_its_files(reported: Path) -> None:
     assert names == {"report.html", "report.xlsx", "summary.json", "sensitivities.csv"}
 
 
-def test_summary_counts_every_row(reported: Path) -> None:
+def test_summary_counts_every_row(launched: Environment, reported: Path) -> None:
     summary = json.loads((reported / "summary.json").read_text())
-    assert summary["rows_in"] == 4000
-    assert summary["rows_refused"] == 37
+    assert summary["rows_in"] == len(gzip.decompress(POSITIONS.read_bytes()).splitlines()) - 1
+    quarantine = launched.client("s3").get_object(
+        Bucket=launched[Output.OUTPUT_BUCKET_NAME], Key=f"runs/{reported.name}/quarantine.parquet"
+    )["Body"]
+    refused = pl.read_parquet(io.BytesIO(quarantine.read()))
+    assert summary["rows_refused"] == refused.height > 0
 
 
 def test_every_stage_says_what_it_did(launched: Environment, reported: Path) -> None:
