@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import platform
 from datetime import date, timedelta
 
 import numpy as np
@@ -28,6 +30,8 @@ from tests.images.risk_calculation.conftest import (
 )
 
 SCENARIOS = 2 * BLOCK + 5
+GOLDEN = "02947676da5a41e628aa0685e272311f183c855bb2f5ef61d43438a6bdd141ac"
+"""Changes with the arithmetic, and with the version of numba or LLVM at most."""
 
 
 def random_market() -> list[Moves]:
@@ -211,3 +215,27 @@ def test_a_figure_beyond_all_numbers_is_said(held: Position) -> None:
 def test_quantities_of_1e18_are_numbers_like_others() -> None:
     table = calculated([equity("B", "ACME", "USD", 1e18)], moved({("EQ", "ACME"): 0.5}))
     assert values(table, "PNL") == [-2.5e19]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="promised between x86_64 processors")
+def test_figures_are_the_same_bits_on_every_host() -> None:
+    held = [
+        row
+        for number in range(1, 40)
+        for row in (
+            equity("A", "ACME", "EUR", 10.0 * number),
+            option("ACME", 30.0 + number, TODAY + timedelta(days=19 * number), currency="EUR"),
+            option("TINY", 0.0003 * number, date(2027, 3, 1), kind="P", volatility=0.01 * number),
+            bond(TODAY + timedelta(days=211 * number), coupon=0.001 * number),
+            forward("EURJPY", 1e4 * number, 150.0 + number, TODAY + timedelta(days=97 * number)),
+        )
+    ]
+    moves: list[Moves] = [
+        {
+            (kind, name): number * 1e-5 if kind == "RATE" else 1.0 + number * 1e-3
+            for kind, name, _, _ in FACTORS
+        }
+        for number in range(-50, 50)
+    ]
+    found = calculated(held, moved(*moves))["value"].to_numpy().tobytes()
+    assert hashlib.sha256(found).hexdigest() == GOLDEN
