@@ -103,9 +103,8 @@ class Assembled:
         base = self.bases(recipe.base)
         say("preparing layers")
         prepared = _prepared(job, targets.base())
-        if recipe.prepares and preparation.has_any(job.sources):
-            # Nobody here can run the base's Python.
-            say("without an engine nothing is compiled ahead; tasks do it at their start")
+        # Nobody here can run the base's Python.
+        say("without an engine nothing is compiled ahead; tasks take longer to start")
         own = assembly.added_layers(recipe, job.sources, prepared)
         image = assembly.assemble(recipe, own, base)
         where = job.repository

@@ -44,10 +44,14 @@ class Recipe:
     command: list[str] | None = None
     prepares: bool = False
     """Whether it runs `PREPARE`."""
+    compiles: bool = False
+    """Whether it runs `COMPILE`."""
 
 
+COMPILE: Final = ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+"""With a folder behind it: makes Python's bytecode."""
 PREPARE: Final = ["python3", "-m", "batchkit.prepare"]
-"""The one command that may be run without an engine: what it makes only saves time."""
+"""Makes what the stage can make only by running; see images/common/batchkit/prepare.py."""
 
 # What a value may not hold, because the words below are substituted without it.
 _CONDITIONAL: Final = re.compile(r"\$\{\w+:?[-+?]")
@@ -138,9 +142,14 @@ class _Reader:
         self.recipe.command = self._command("CMD", value)
 
     def _run(self, value: str) -> None:
-        if self._list(value) != PREPARE:
+        # What these make only saves time, so it can be made in another way or not at all.
+        words = self._list(value)
+        if words == PREPARE:
+            self.recipe.prepares = True
+        elif words and words[:-1] == COMPILE:
+            self.recipe.compiles = True
+        else:
             self._refuse(f"RUN {value} needs a running container")
-        self.recipe.prepares = True
 
     def _absolute(self, path: str) -> str:
         if not path.startswith("/"):

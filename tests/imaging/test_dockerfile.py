@@ -31,6 +31,7 @@ def test_the_project_s_dockerfile_can_be_followed_without_an_engine() -> None:
         "STAGE": "data-ingestion",
     }
     assert recipe.prepares
+    assert recipe.compiles
     assert recipe.user == "10001:10001"
     assert recipe.workdir == "/opt/batch/code"
     assert recipe.volumes == ["/tmp"]  # noqa: S108  # the volume inside the image

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 FOLDER_VARIABLE: Final = "PREPARED"
+_HASH_SEED: Final = "PYTHONHASHSEED"
 
 
 def prepared_folder() -> Path | None:
@@ -27,6 +28,13 @@ def prepared_folder() -> Path | None:
 
 def main() -> int:
     """Let the stage prepare what it can; nothing when it has nothing to prepare."""
+    if os.environ.get(_HASH_SEED) != "0":
+        # What is made may hold sets; with fixed hashes it is the same bytes every time.
+        os.execve(  # noqa: S606 - this very program
+            sys.executable,
+            [sys.executable, "-m", "batchkit.prepare"],
+            {**os.environ, _HASH_SEED: "0"},
+        )
     package = os.environ["STAGE"].replace("-", "_")
     if importlib.util.find_spec(f"{package}.prepare") is None:
         return 0
