@@ -136,6 +136,8 @@ def reconcile(options: Options, grace: float, *, everything: bool) -> None:
         f"{done.inputs} files looked at, {done.open_runs} runs open, {done.overdue_runs} of them "
         f"overdue; {len(done.sent)} put back."
     )
+    if done.open_runs and not done.sent:
+        click.echo(f"What came within {grace:.0f} seconds was left to its task; see --grace.")
 
 
 @click.command(epilog=EXIT_CODES)
