@@ -40,8 +40,8 @@ REQUIRED_COLUMNS: Final = (
 
 LINE: Final = "line"
 """Where a row stood in its file: CSV lines count from 1 with the header, Parquet rows from 1."""
-EXTRA: Final = "_extra"
-"""What a CSV line holds beyond the header's last column."""
+MISCOUNTED: Final = "_miscounted"
+"""Whether a CSV line has more or fewer fields than the header; absent where none has."""
 RAW_PREFIX: Final = "raw:"
 """Before the name of a column as it was read, beside the same column typed."""
 
@@ -71,7 +71,7 @@ def type_problem(schema: dict[str, pl.DataType]) -> str | None:
     """
     for name, given in schema.items():
         wanted = POSITION_SCHEMA[name]
-        if given in {wanted, pl.String, pl.Categorical, pl.Enum, pl.Null}:
+        if given in (wanted, pl.String, pl.Categorical, pl.Enum, pl.Null):
             continue
         if wanted == pl.Date:
             fits, what = given == pl.Datetime, "dates"

@@ -53,24 +53,26 @@ class SeenIds:
         ordered = hashes.filter(ids.is_not_null()).sort()
         places = ordered // self._per_word
         patterns = self._patterns.gather(ordered % _PATTERNS)
-        seen = ((self._words.gather(places) & patterns) == patterns) | (ordered == ordered.shift())
+        known = ordered.filter((self._words.gather(places) & patterns) == patterns)
+        twice = ordered.filter((ordered == ordered.shift()).fill_null(value=False))
         self._set(places, patterns)
-        again = ordered.filter(seen.fill_null(value=False))
-        if again.is_empty():
-            self._remember(ordered)
-            return pl.zeros(ids.len(), dtype=pl.Boolean, eager=True)
-        suspects = hashes.is_in(again.unique().implode()) & ids.is_not_null()
+        suspects = hashes.is_in(known.implode()) & ids.is_not_null()
+        if not twice.is_in(known.implode()).all():
+            suspects |= ~hashes.is_first_distinct() & ids.is_not_null()
         self._suspects.append(hashes.filter(suspects))
-        self._remember(ordered.filter(~ordered.is_in(again.unique().implode())))
+        self._remember(ordered.filter(~ordered.is_in(known.implode())).unique())
         return suspects
 
     def repeated(self) -> pl.Series:
         """Return for each suspect, in the order in which they came, whether it did come before."""
-        if not self._suspects:
-            return pl.Series(dtype=pl.Boolean)
-        suspects = pl.concat(self._suspects)
+        suspects = pl.concat([pl.Series(dtype=pl.UInt64), *self._suspects])
         wanted = suspects.unique().implode()
-        known = pl.concat(hashes.filter(hashes.is_in(wanted)) for hashes in self._remembered())
+        known = pl.concat(
+            [
+                pl.Series(dtype=pl.UInt64),
+                *(hashes.filter(hashes.is_in(wanted)) for hashes in self._remembered()),
+            ]
+        )
         return suspects.is_in(known.implode()) | ~suspects.is_first_distinct()
 
     def _set(self, places: pl.Series, patterns: pl.Series) -> None:

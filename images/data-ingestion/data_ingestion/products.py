@@ -84,9 +84,12 @@ def _is(*products: str) -> pl.Expr:
 
 
 def _is_joined(whole: str, first: str, second: pl.Expr) -> pl.Expr:
-    """Whether a column is another followed by `second`; quicker than to join them."""
+    """Whether a column is another followed by `second`, which is quicker than to join them.
+
+    Null where one of the two is.
+    """
     text, start = pl.col(whole).str, pl.col(first)
-    return (
+    return pl.when(start.is_not_null() & second.is_not_null()).then(
         text.starts_with(start)
         & text.ends_with(second)
         & (text.len_bytes() == start.str.len_bytes() + second.str.len_bytes())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_ingestion.columns import EXTRA, POSITION_SCHEMA, RAW_PREFIX, REQUIRED_COLUMNS
+from data_ingestion.columns import MISCOUNTED, POSITION_SCHEMA, RAW_PREFIX, REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +50,11 @@ def common_rules(columns: list[str], as_of: date, *, printable: bool) -> Iterato
         printable: whether its text is known to be UTF-8 without control characters.
     """
     yield Rule(DUPLICATE, "Its position_id stands on an earlier line.", pl.col(DUPLICATE))
-    if EXTRA in columns:
+    if MISCOUNTED in columns:
         yield Rule(
-            "too-many-fields",
-            "It has more fields than the header; a comma inside a field is not allowed.",
-            pl.col(RAW_PREFIX + EXTRA).is_not_null(),
+            "field-count",
+            "It has more or fewer fields than the header; a comma inside a field is not allowed.",
+            pl.col(RAW_PREFIX + MISCOUNTED),
         )
     yield from _text([name for name in _TEXT if name in columns], printable=printable)
     yield from _readable(columns)

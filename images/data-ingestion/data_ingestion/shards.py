@@ -47,6 +47,7 @@ class ShardWriter:
     def __init__(self, store: Callable[[str, bytes], None], shard_rows: int) -> None:
         self._store = store
         self._shard_rows = shard_rows
+        self._groups: list[pl.DataFrame] = []
         self._frames: list[pl.DataFrame] = []
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, "shards")
@@ -70,24 +71,34 @@ class ShardWriter:
         """Take some rows."""
         self._frames.append(good)
         self._waiting += good.height
-        while self._waiting >= self._shard_rows:
+        while self._waiting >= (wanted := self._next_group()):
             rows = pl.concat(self._frames)
-            self._start(rows.head(self._shard_rows))
-            self._frames = [rows.slice(self._shard_rows)]
-            self._waiting -= self._shard_rows
+            # Copied group by group, for to copy a whole shard would take as much memory again.
+            self._groups.append(rows.head(wanted).rechunk())
+            self._frames = [rows.slice(wanted)]
+            self._waiting -= wanted
+            if not self._next_group():
+                self._start()
 
     def finish(self) -> list[Shard]:
         """Write what is left and return every shard, in order."""
         if self._waiting:
-            self._start(pl.concat(self._frames))
+            self._groups.append(pl.concat(self._frames).rechunk())
+        if self._groups:
+            self._start()
         return [writing.result() for writing in self._writing]
 
-    def _start(self, rows: pl.DataFrame) -> None:
+    def _next_group(self) -> int:
+        """Return how many rows the next row group has; 0 when the shard is full."""
+        return min(_GROUP_ROWS, self._shard_rows - sum(group.height for group in self._groups))
+
+    def _start(self) -> None:
         if self._writing:
             # No more than one at a time waits in memory, and an error ends the work.
             self._writing[-1].result()
         name = shard_name(len(self._writing))
-        self._writing.append(self._thread.submit(self._write, name, rows))
+        self._writing.append(self._thread.submit(self._write, name, pl.concat(self._groups)))
+        self._groups = []
 
     def _write(self, name: str, rows: pl.DataFrame) -> Shard:
         buffer = io.BytesIO()
@@ -95,7 +106,6 @@ class ShardWriter:
             buffer,
             compression="zstd",
             compression_level=1,
-            # Given, so that the groups do not depend on how the rows arrived.
             row_group_size=_GROUP_ROWS,
             statistics=False,
         )

@@ -12,7 +12,7 @@ import polars as pl
 from batchkit.errors import Rejected
 from batchkit.runs import RunKeys
 
-from data_ingestion.columns import EXTRA, LINE, header_problem, trimmed, type_problem
+from data_ingestion.columns import LINE, MISCOUNTED, header_problem, trimmed, type_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ _MAX_LINE_BYTES: Final = 1 << 20
 _PARQUET_ROWS: Final = 200_000
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code not in b"\r\n"]
+_END, _OTHER_CONTROL = b"\x1e", b"\x1f"
 _ABOUT_FIELDS: Final = (b'"', b" ", b"\t")
 """What may stand around a field and does not belong to it."""
 _UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
@@ -141,14 +142,13 @@ def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
             columns = _header(header)
             body, line = [rest], 2
         if any(body):
-            names = ",".join([*columns, EXTRA]).encode() + b"\n"
-            batch = _lines([*columns, EXTRA], b"".join([names, *body]))
+            batch = _lines(columns, b"".join(body))
             numbers = pl.int_range(line, line + batch.frame.height, dtype=pl.Int64, eager=True)
             line += batch.frame.height
             rows = batch.frame.insert_column(0, numbers.alias(LINE))
             # A blank line is no row, but it counts as a line.
             if rows["position_id"].null_count():
-                rows = rows.filter(~pl.all_horizontal(pl.exclude(LINE).is_null()))
+                rows = rows.filter(~pl.all_horizontal(pl.col(*columns).is_null()))
             yield replace(batch, frame=rows)
     if not columns:
         raise Rejected(EMPTY)
@@ -174,25 +174,41 @@ def _header(line: bytes) -> list[str]:
     return columns
 
 
-def _lines(names: list[str], block: bytes) -> Batch:
-    """Read whole lines after a line of names, each as exactly one row.
+def _lines(columns: list[str], given: bytes) -> Batch:
+    """Read whole lines, each as exactly one row.
 
     Quotes have no meaning, so that a stray one cannot swallow the lines after it; fields that are
     quoted whole lose their quotes. Bytes that are not UTF-8 become U+FFFD; a rule finds it.
     """
-    utf8 = _is_utf8(block)
+    utf8 = _is_utf8(given)
+    printable = utf8 and not _has_controls(given)
+    block = given.replace(b"\r\n", b"\n") if b"\r" in given else given
+    # Every line gets one field more, and a line with a comma too many or too few is one where that
+    # field is not the last: else 1,5 instead of 1.5 would pass for two numbers.
+    block = block.replace(_END, _OTHER_CONTROL) if not printable else block
+    block = b"".join(
+        (
+            ",".join([*columns, MISCOUNTED]).encode(),
+            b"\n",
+            (block if block.endswith(b"\n") else block + b"\n").replace(b"\n", b"," + _END + b"\n"),
+        )
+    )
     frame = pl.read_csv(
         block,
-        schema=dict.fromkeys(names, pl.String()),
+        schema=dict.fromkeys([*columns, MISCOUNTED], pl.String()),
         quote_char=None,
         encoding="utf8" if utf8 else "utf8-lossy",
         truncate_ragged_lines=True,
     )
-    if any(about in block for about in _ABOUT_FIELDS):
+    miscounted = frame[MISCOUNTED].ne_missing(_END.decode())
+    frame = frame.drop(MISCOUNTED)
+    if miscounted.any():
+        frame = frame.with_columns(
+            pl.all().replace(_END.decode(), None), miscounted.alias(MISCOUNTED)
+        )
+    if any(about in given for about in _ABOUT_FIELDS):
         frame = trimmed(frame)
-    if not frame[EXTRA].count():
-        frame = frame.drop(EXTRA)
-    return Batch(frame, printable=utf8 and not _has_controls(block))
+    return Batch(frame, printable=printable)
 
 
 def _is_utf8(block: bytes) -> bool:

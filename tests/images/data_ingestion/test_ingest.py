@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import tracemalloc
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ import polars as pl
 import pytest
 from batchkit.claims import claim_key
 from batchkit.runs import RunKeys
+from data_ingestion import source
 
 from tests.images.data_ingestion.conftest import (
     FORWARD,
     GOOD,
+    OPTION,
     market_csv,
     market_rows,
     positions_csv,
@@ -144,7 +147,61 @@ def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes
     assert {key for key in after if after[key] != before[key]} == {lost.key}
 
 
+def test_what_an_attempt_that_crashed_had_under_way_is_taken_back(
+    place: Place, market: S3Event
+) -> None:
+    event = place.upload("positions/a.csv", positions_csv(*good_rows(5)))
+    keys = RunKeys(place.run_id(event))
+    for key in (keys.shard("00000"), keys.shard("00007")):
+        place.session.client("s3").create_multipart_upload(Bucket=place.output_bucket, Key=key)
+    place.work(STAGE, event)
+    assert market.version_id
+    assert uploads_left(place) == []
+    assert place.output_keys(f"{keys.prefix}shards/") == [keys.shard("00000")]
+
+
+@pytest.mark.usefixtures("market")
+def test_what_breaks_after_shards_were_sent_starts_no_calculation(place: Place) -> None:
+    place.options["SHARD_ROWS"] = "1"
+    content = gzip.compress(positions_csv(*good_rows(50)))
+    broken = gzip.compress(b"P\n" * 50)[:-9]
+    sent: list[str] = []
+    hook = "before-parameter-build.s3.UploadPart"
+    events = place.session.client("s3").meta.events
+    events.register(hook, lambda params, **_: sent.append(params["Key"]), hook)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_BLOCK_BYTES", 1000)
+        patch.setattr(source, "_READ_BYTES", 500)
+        keys = ingested(place, content + broken, "positions/a.csv.gz")
+    events.unregister(hook, unique_id=hook)
+    assert sent
+    assert "in the middle of its gzip stream" in reason(place, keys)
+
+
+@pytest.mark.usefixtures("market")
+def test_a_line_of_two_gigabytes_is_rejected_in_little_memory(place: Place) -> None:
+    member = gzip.compress(b"x" * (128 << 20))
+    tracemalloc.start()
+    keys = ingested(place, MINIMAL_GZIP + member * 16, "positions/a.csv.gz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "A line is longer than 1 MiB" in reason(place, keys)
+    assert peak < 40 << 20
+
+
+@pytest.mark.usefixtures("market")
+def test_rows_in_another_encoding_are_refused_and_the_others_kept(place: Place) -> None:
+    place.options["MAX_REFUSED_SHARE"] = "0.5"
+    utf8 = positions_csv(GOOD | {"book": "Z\u00fcrich"}, GOOD | {"position_id": "P2"})
+    latin1 = ",".join((GOOD | {"position_id": "P3", "book": "M\u00fcnchen"}).values())
+    keys = ingested(place, utf8 + latin1.encode("latin-1"))
+    assert place.read_frame(keys.shard("00000"))["book"].to_list() == ["Z\u00fcrich", "B1"]
+    (refused,) = place.read_frame(keys.quarantine).rows(named=True)
+    assert (refused["line"], refused["rules"], refused["book"]) == (4, ["not-utf8"], "M\ufffdnchen")
+
+
 MINIMAL = "position_id,as_of,book,product_type,risk_factor,currency,quantity\n"
+MINIMAL_GZIP = gzip.compress(MINIMAL.encode())
 
 
 @pytest.mark.usefixtures("market")
@@ -153,7 +210,15 @@ MINIMAL = "position_id,as_of,book,product_type,risk_factor,currency,quantity\n"
     [
         ("a.csv", b"", "The file is empty."),
         ("a.csv", MINIMAL.encode(), "a header and no positions"),
+        ("a.csv", MINIMAL.strip().encode(), "a header and no positions"),
         ("a.csv", b"x,y\n1,2\n", "lacks the columns"),
+        ("a.csv", positions_csv(GOOD).decode().encode("utf-16"), "not UTF-8 text"),
+        ("a.csv", positions_csv(GOOD).decode().encode("utf-16-le"), "not UTF-8 text"),
+        ("a.csv", positions_csv(GOOD | {"quantity": "1e18"}), r"quantity-range \(1\)"),
+        ("a.csv", positions_csv(OPTION | {"maturity": "2026-01-30"}), r"expired \(1\)"),
+        ("a.csv", positions_csv(OPTION | {"implied_vol": "0"}), r"implied_vol-range \(1\)"),
+        ("a.csv", b"\xff" * 5000, "not UTF-8 text"),
+        ("a.csv", b"x" * 3_000_000, "A line is longer than 1 MiB"),
         ("a.csv.gz", gzip.compress(positions_csv(*good_rows(50)))[:-30], "its gzip stream"),
         ("a.csv.gz", b"", "The file is empty."),
         ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),

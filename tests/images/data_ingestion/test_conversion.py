@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import gzip
+import io
+import random
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from data_ingestion import conversion, source
+from data_ingestion.columns import MISCOUNTED, POSITION_SCHEMA
+from data_ingestion.conversion import Converted, convert
+from data_ingestion.duplicates import SeenIds
+from data_ingestion.products import rules
+from data_ingestion.validation import QUARANTINE_SCHEMA, Validator
+
+from tests.images.data_ingestion import reference
+from tests.images.data_ingestion.conftest import AS_OF, BOND, FORWARD, GOOD, OPTION, positions_csv
+from tests.images.data_ingestion.test_rules import FACTORS, GAPS, SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MARKET = reference.Market(
+    base="USD",
+    whole={kind: {name for of, name in FACTORS if of == kind} for kind, _ in FACTORS},
+    gaps={kind: {name for of, name in GAPS if of == kind} for kind, _ in GAPS},
+)
+NAMES = ["ACME", "CALM", "GAPPY", "GAPVOL", "GAPDIV", "NOBODY", "EURUSD", "EUR-OIS", "EUR-GOV"]
+NAMES += ["JPY-OIS", "CHF-OIS", "ACME-DIV", "EURJPY", "EURCHF", "USDEUR"]
+NUMBERS = ["0", "-0.5", "1", "0.25", "6", "1e13", "1e18", "NaN", "-inf", "1,5", "n/a", "1.5.2"]
+CURRENCIES = ["EUR", "USD", "JPY", "CHF", "SEK", "eur", "EURO"]
+VALUES = {
+    "position_id": ["P7", "P8", "P9", "é" * 65],
+    "as_of": ["2026-01-29", "30.01.2026", "2026-02-30"],
+    "book": ["B\x07", "B \u00e9", "B\ufffd", "x" * 129, "B\x85", '"B2"'],
+    "counterparty": ["x" * 128, "C\x7f"],
+    "product_type": ["EQUITY", "EQOPT", "BOND", "FXFWD", "CRYPTO", "equity"],
+    "risk_factor": NAMES,
+    "currency": CURRENCIES,
+    "currency2": CURRENCIES,
+    **dict.fromkeys(("quantity", "price", "strike", "implied_vol", "coupon"), NUMBERS),
+    "option_type": ["C", "PUT", "X", "call"],
+    "maturity": ["2026-01-30", "2026-01-31", "2020-02-28", "2126-02-01", "soon", "2200-01-01"],
+    "coupon_frequency": ["0", "1", "3", "12", "2.0", "semi"],
+    "curve_id": NAMES,
+}
+
+
+def sample(rows: int, seed: int) -> bytes:
+    """Positions of every product, each with none to three fields replaced or emptied."""
+    chance = random.Random(seed)  # noqa: S311 - a sample, no secret
+    made = []
+    for number in range(rows):
+        row = chance.choice([GOOD, OPTION, BOND, FORWARD]) | {"position_id": f"P{number}"}
+        for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
+            name = chance.choice([*VALUES])
+            row |= {name: chance.choice(["", *VALUES[name]])}
+        if chance.random() < 0.02:
+            row |= {"currency2": row["currency2"] + ",more"}
+        made.append(row)
+    return positions_csv(*made)
+
+
+def converted(
+    batches: Iterator[source.Batch], folder: Path, shard_rows: int = 1000
+) -> tuple[Converted, Validator, pl.DataFrame]:
+    """What became of the rows, and the good ones."""
+    contents: dict[str, bytes] = {}
+    validator = Validator(AS_OF, SCENARIOS)
+    folder.mkdir()
+    result = convert(batches, validator, contents.__setitem__, folder, shard_rows)
+    assert [shard.name for shard in result.shards] == [*contents]
+    good = [pl.read_parquet(io.BytesIO(content)) for content in contents.values()]
+    return result, validator, pl.concat(good)
+
+
+def in_chunks(content: bytes, size: int = 1000) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_quarantine_equals_the_same_rules_written_independently(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(conversion, "_PART_ROWS", 700)
+    content = sample(8000, seed)
+    result, validator, good = converted(source.csv_batches(in_chunks(content)), tmp_path / "a")
+    quarantine = pl.read_parquet(result.quarantine)
+    expected = reference.broken_rules(content, AS_OF, MARKET)
+    found = dict(quarantine.select("line", "rules").iter_rows())
+    assert {line: set(names) for line, names in found.items()} == expected
+    assert list(found) == sorted(found)
+    assert all(len(set(names)) == len(names) for names in found.values())
+    assert dict(quarantine.schema) == QUARANTINE_SCHEMA
+    assert validator.counts == {
+        name: sum(name in names for names in expected.values())
+        for name in set().union(*expected.values())
+    }
+    lines = content.decode().removesuffix("\n").split("\n")
+    ids = [line.split(",")[0] for line in lines[1:]]
+    kept = [name for line, name in enumerate(ids, start=2) if line not in expected]
+    assert good["position_id"].to_list() == kept
+    assert (result.rows, result.rows_refused) == (8000, len(expected))
+
+
+def test_every_rule_is_broken_by_the_sample() -> None:
+    broken = set().union(*reference.broken_rules(sample(8000, 0), AS_OF, MARKET).values())
+    assert broken == {rule.id for rule in rules([*POSITION_SCHEMA, MISCOUNTED], AS_OF, SCENARIOS)}
+
+
+def test_csv_gzip_and_parquet_with_text_or_types_come_to_the_same(tmp_path: Path) -> None:
+    content = positions_csv(
+        *(
+            row | {"position_id": f"{row['product_type']}{number}"}
+            for number in range(300)
+            for row in (GOOD, OPTION, BOND, FORWARD)
+        )
+    )
+    text = pl.read_csv(content, infer_schema=False)
+    columns = pl.read_csv(content, try_parse_dates=True)
+    files = [
+        source.csv_batches(in_chunks(content)),
+        source.csv_batches(source.gunzipped(in_chunks(gzip.compress(content)))),
+        source.parquet_batches(text.lazy()),
+        source.parquet_batches(columns.lazy()),
+        source.parquet_batches(columns.with_columns(pl.col("book").cast(pl.Categorical)).lazy()),
+    ]
+    results = [
+        converted(batches, tmp_path / str(number))[0] for number, batches in enumerate(files)
+    ]
+    assert [shard.rows for shard in results[0].shards] == [1000, 200]
+    assert all(result.shards == results[0].shards for result in results)
+
+
+def test_rows_that_only_look_repeated_are_kept_and_come_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A filter of a few words takes nearly every id for one that it has seen.
+    monkeypatch.setattr(conversion, "SeenIds", lambda folder: SeenIds(folder, words=16))
+    monkeypatch.setattr(source, "_BLOCK_BYTES", 4000)
+    monkeypatch.setattr(conversion, "_PART_ROWS", 50)
+    rows = [GOOD | {"position_id": f"P{number % 900}"} for number in range(1000)]
+    rows[50] |= {"book": ""}
+    result, validator, good = converted(
+        source.csv_batches(in_chunks(positions_csv(*rows))), tmp_path / "a"
+    )
+    assert sorted(good["position_id"]) == sorted(f"P{n}" for n in range(900) if n != 50)
+    assert validator.counts == {"duplicate-id": 100, "missing-book": 1}
+    refused = pl.read_parquet(result.quarantine)
+    assert refused["line"].to_list() == [52, *range(902, 1002)]
+
+
+def test_nothing_but_refused_rows_makes_no_shard(tmp_path: Path) -> None:
+    batches = source.csv_batches(iter([positions_csv(GOOD | {"book": ""})]))
+    contents: dict[str, bytes] = {}
+    (tmp_path / "a").mkdir()
+    result = convert(
+        batches, Validator(AS_OF, SCENARIOS), contents.__setitem__, tmp_path / "a", 1000
+    )
+    assert (result.shards, result.books, result.rows_refused, contents) == ([], {}, 1, {})
+
+
+def test_what_goes_wrong_while_reading_ahead_is_raised(tmp_path: Path) -> None:
+    def broken() -> Iterator[source.Batch]:
+        yield from source.csv_batches(iter([positions_csv(GOOD)]))
+        raise OSError("the connection was lost")
+
+    with pytest.raises(OSError, match="the connection was lost"):
+        converted(broken(), tmp_path / "a")
