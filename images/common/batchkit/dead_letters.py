@@ -11,7 +11,7 @@ from batchkit.events import from_message
 from batchkit.runs import run_id, run_of_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -72,7 +72,7 @@ class DeadLetter:
     receipt: str
 
 
-def read(sqs: SQSClient, stage: str, queue_url: str) -> Iterator[DeadLetter]:
+def read(sqs: SQSClient, stage: str, queue_url: str) -> Generator[DeadLetter, None, None]:
     """Yield all messages of a stage's dead-letter queue, and leave every one in it.
 
     They are hidden meanwhile and given back when the iteration ends, however it ends.
@@ -80,11 +80,10 @@ def read(sqs: SQSClient, stage: str, queue_url: str) -> Iterator[DeadLetter]:
     receipts: dict[str, str] = {}
     try:
         while batch := _receive(sqs, queue_url):
-            for message in batch:
-                known = message["MessageId"] in receipts
-                receipts[message["MessageId"]] = message["ReceiptHandle"]
-                if not known:
-                    yield _read(message, stage)
+            new = [message for message in batch if message["MessageId"] not in receipts]
+            receipts |= {message["MessageId"]: message["ReceiptHandle"] for message in batch}
+            for message in new:
+                yield _read(message, stage)
     finally:
         _give_back(sqs, queue_url, list(receipts.values()))
 

@@ -10,7 +10,9 @@ The order survives a crash between any two steps, for the same redrive again doe
 After the second step the next reconcile does the rest as well: it finds an open run whose claims
 wait. A claim may be anything by then: whoever put it among the dead letters may have been stopped
 before the last step, and after a redrive that broke off it may be done. It is taken back all the
-same, and its work done once more: the same bytes under the same keys.
+same, and its work done once more: the same bytes under the same keys. And whoever stalled while
+putting it there may mark the run once more, after the redrive. Then the run is dead-lettered though
+all its work is done, and one more redrive takes it to its end.
 """
 
 from __future__ import annotations

@@ -133,6 +133,11 @@ def process(program: str, answers: tuple[Answer, ...] = (), stopping: int = -1) 
     return Process(program, answers, stopping)
 
 
+def forget_what_processes_do() -> None:
+    """Ask their code again, for it is another now."""
+    process.cache_clear()
+
+
 class State(NamedTuple):
     """Everything there is. An owner that is at work is named by its place among `processes`."""
 
@@ -562,7 +567,8 @@ def _renamed(text: str, names: tuple[tuple[str, str], ...]) -> str:
 def calmer(state: State) -> State | None:
     """Return the next state when nothing goes wrong any more and every message returns.
 
-    None when there is nothing left to happen, of itself or by a reconcile.
+    None when there is nothing left to happen, of itself, by a reconcile, or by the repetition of a
+    redrive that broke off or came too early.
     """
     if state.processes:
         return answer(state, state.processes[0])
@@ -570,8 +576,12 @@ def calmer(state: State) -> State | None:
         fruitful = [message for message in state.queue if not _in_other_hands(state, message)]
         return receive(state, fruitful[0]) if fruitful else leases_over(state)
     if state.commands and state.run["state"] not in TERMINAL_STATES:
-        over = leases_over(state)
-        return _joined(over, process("reconcile"))
+        return _joined(leases_over(state), process("reconcile"))
+    dead = any(claim["state"] == "dead" for claim in state.claims.values())
+    waiting_still = any(claim["state"] == "waiting" for claim in state.claims.values())
+    if state.commands and state.run["state"] == "dead-lettered" and (waiting_still or not dead):
+        # A redrive broke off, or somebody who had stalled marked the run after it.
+        return _joined(state, process("redrive"))
     return None
 
 

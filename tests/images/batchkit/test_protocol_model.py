@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import pytest
+from batchkit import claims
 from batchkit.ledger import Ledger
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,14 +22,14 @@ from tests.images.batchkit.protocol_model import (
     State,
     beginning,
     calmer,
+    forget_what_processes_do,
     stepped,
     ways_on,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from batchkit.ledger import RunState
     from hypothesis.strategies import DataObject
 
 LONG = pytest.mark.skipif(
@@ -46,8 +47,8 @@ def machine() -> Iterator[None]:
 
 def problem_in(state: State) -> str | None:
     """What must not be, at any moment."""
-    run, claims = state.run, state.claims
-    for key, claim in claims.items():
+    run = state.run
+    for key, claim in state.claims.items():
         if not 0 <= claim["attempts"] <= 3:
             return f"{key} had {claim['attempts']} attempts"
         if claim["state"] == "dead" and key not in run.get("dead_claims", ()):
@@ -132,26 +133,23 @@ def story(state: State, came_from: dict[State, tuple[State, str] | None]) -> lis
 
 
 @pytest.mark.parametrize(
-    ("bounds", "attempts", "states"),
+    ("attempts", "bounds", "states"),
     [
         # The number of states is kept, so that a change which makes the model see less is seen.
-        pytest.param(Bounds(workers=3, mishaps=1), 0, 1, id="workers-3-mishaps-1"),
-        pytest.param(Bounds(workers=2, mishaps=1), 2, 1, id="worn-workers-2-mishaps-1"),
-        pytest.param(Bounds(workers=1, mishaps=3), 0, 1, id="workers-1-mishaps-3"),
-        pytest.param(Bounds(workers=1, mishaps=1, commands=1), 2, 1, id="worn-commands-1"),
-        pytest.param(Bounds(workers=3, mishaps=2), 0, 1, id="workers-3-mishaps-2", marks=LONG),
-        pytest.param(Bounds(workers=2, mishaps=3), 0, 1, id="workers-2-mishaps-3", marks=LONG),
-        pytest.param(
-            Bounds(workers=2, mishaps=1, commands=1),
-            2,
-            524_690,
-            id="worn-workers-2-mishaps-1-commands-1",
-            marks=LONG,
-        ),
+        # `attempts` of each shard's three have failed before.
+        (0, Bounds(workers=3, mishaps=1), 8_139),
+        (2, Bounds(workers=2, mishaps=1), 4_643),
+        (3, Bounds(workers=2, mishaps=0, commands=1), 6_295),
+        (3, Bounds(workers=1, mishaps=1, commands=1), 20_132),
+        pytest.param(0, Bounds(workers=1, mishaps=3), 45_657, marks=LONG),
+        pytest.param(0, Bounds(workers=2, mishaps=2), 76_001, marks=LONG),
+        pytest.param(0, Bounds(workers=3, mishaps=2), 182_459, marks=LONG),
+        pytest.param(2, Bounds(workers=2, mishaps=1, commands=1), 524_690, marks=LONG),
     ],
+    ids=str,
 )
 def test_every_run_has_one_end_whatever_happens_on_the_way(
-    bounds: Bounds, attempts: int, states: int
+    attempts: int, bounds: Bounds, states: int
 ) -> None:
     assert explore(beginning(attempts=attempts), bounds) == states
 
@@ -172,16 +170,31 @@ def test_long_walks_at_random_have_one_end_too(data: DataObject) -> None:
     assert problem_after_calm(state, sound) is None
 
 
-def test_a_protocol_without_its_conditions_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checks see what is wrong: two steps of the protocol that are tempting, each left out."""
-    with monkeypatch.context() as change:
-        # A dead-lettered run that forgets where the rest of its work has brought it.
-        change.setattr(Ledger, "advance", advance_only_what_is_open)
-        with pytest.raises(AssertionError, match="it never ends"):
-            explore(beginning(attempts=2), Bounds(workers=2, mishaps=1, commands=1))
+def one_attempt_too_many(change: pytest.MonkeyPatch) -> None:
+    change.setattr(claims, "MAX_ATTEMPTS", 4)
 
 
-def advance_only_what_is_open(ledger: Ledger, run_id: str, state: RunState) -> bool:
-    order = ["calculating", "reporting", "reported"]
-    before = {f":b{index}": name for index, name in enumerate(order[: order.index(state) + 1])}
-    return ledger._move(run_id, state, {}, f"#state IN ({', '.join(before)})", before).done
+def close_too_early(change: pytest.MonkeyPatch) -> None:
+    change.setattr(Ledger, "shard_done", lambda *_: (2, 2))
+
+
+def take_what_is_done(change: pytest.MonkeyPatch) -> None:
+    change.setattr(claims, "_FREE", claims._FREE.replace(":claimed AND", ":claimed OR"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        (one_attempt_too_many, "had 4 attempts"),
+        (close_too_early, "closed before every shard is done"),
+        (take_what_is_done, "was done and is claimed"),
+    ],
+)
+def test_the_checks_see_a_protocol_that_is_broken(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None], found: str
+) -> None:
+    broken(monkeypatch)
+    forget_what_processes_do()
+    with pytest.raises(AssertionError, match=found):
+        explore(beginning(attempts=0 if found.startswith(("closed", "was")) else 3), Bounds())
+    forget_what_processes_do()
