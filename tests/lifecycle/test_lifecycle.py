@@ -1,6 +1,7 @@
 """One environment from nothing to nothing: launch, run, launch again, change a stage, delete.
 
-The tests of this module are the steps of one life and run in their order.
+The tests of this module are the steps of one life and run in their order. Its first launches and
+its first deletions are killed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
+POSITIONS = PROJECT / "samples" / "positions.csv.gz"
 BIN = Path(sys.executable).parent
 STAGES = ("data-ingestion", "risk-calculation", "report-generation")
 CHANGED = "risk-calculation"
@@ -63,6 +66,30 @@ class Life:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def kill(self, at: str, *command: str) -> None:
+        """Run a command and kill it with all its children once it prints `at`.
+
+        Raises:
+            AssertionError: it ends before that.
+        """
+        printed = []
+        with subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=self.project,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                printed.append(line)
+                if at in line:
+                    os.killpg(running.pid, signal.SIGKILL)
+                    return
+        pytest.fail(f"it ended without a word of '{at}': {''.join(printed)}")
+
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             service,
@@ -71,6 +98,10 @@ class Life:
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def buckets(self, what: str) -> list[str]:
+        names = [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]]
+        return [name for name in names if name.startswith(f"fargate-batch-{what}-")]
 
     def image_digests(self) -> dict[str, set[str]]:
         ecr = self.client("ecr")
@@ -122,6 +153,19 @@ def life(
             yield Life(project, {**own, **aws.environment})
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        "storage/encryption - Creating Stack",
+        "risk-calculation: pushing to",
+        "compute/tasks - Creating Stack",
+        "eventing/pipeline - Creating Stack",
+    ],
+)
+def test_a_launch_can_be_killed(life: Life, at: str) -> None:
+    life.kill(at, "sceptre", "launch", "dev", "--yes")
+
+
 def test_launch_creates_the_environment(life: Life) -> None:
     life.run("sceptre", "launch", "dev", "--yes")
     status = life.run("sceptre", "status", "dev")
@@ -162,6 +206,17 @@ def test_a_changed_stage_changes_alone(life: Life) -> None:
     changed_revisions = {s for s, arns in life.revisions().items() if arns != revisions[s]}
     assert changed_images == {CHANGED}
     assert changed_revisions == {CHANGED}
+
+
+def test_a_deletion_that_meets_a_task_can_be_killed(life: Life) -> None:
+    (bucket,) = life.buckets("input")
+    life.client("s3").upload_file(str(POSITIONS), bucket, "positions/last.csv.gz")
+    life.kill("eventing/pipeline - Deleting stack", "sceptre", "delete", "dev", "--yes")
+
+
+@pytest.mark.parametrize("at", ["compute/tasks - Deleting stack", "storage/buckets - Emptying"])
+def test_a_deletion_can_be_killed_again(life: Life, at: str) -> None:
+    life.kill(at, "sceptre", "delete", "dev", "--yes")
 
 
 def test_delete_leaves_nothing(life: Life) -> None:
