@@ -95,9 +95,42 @@ def test_run_that_fails_says_why_in_its_last_line(start: Any, place: Place) -> N
     assert claim(place, "bad")["state"] == "failed"
 
 
+def test_run_after_its_last_attempt_leaves_a_dead_letter(start: Any, place: Place) -> None:
+    assert [finished(start("run", "bad"))[0] for _ in range(3)] == [1, 1, 1]
+    assert claim(place, "bad")["state"] == "dead"
+    # ECS's events of the failed tasks find nothing more to do.
+    assert finished(start("run", "bad"))[0] == 0
+
+
+def test_reconcile_sends_what_was_dropped_and_tells_how_runs_stand(
+    start: Any, place: Place
+) -> None:
+    event = place.upload("positions/a.csv", b"x")
+    place.ledger.begin(place.run_id(event), event)
+    route = {
+        "name": STAGE,
+        "bucket": "input",
+        "key_pattern": "positions/*",
+        "queue_url": place.queue_url,
+    }
+    code, lines = finished(start("reconcile", STAGES=json.dumps([route]), RUN_EXPECTED_MINUTES="0"))
+    assert code == 0
+    assert {line["stage"] for line in lines} == {"reconcile"}
+    # What is so young is on its way.
+    assert lines[-2]["message"] == (
+        "Looked at 1 inputs: 1 runs are open, 1 of them overdue; put 0 on the queues."
+    )
+    assert lines[-1]["OverdueRuns"] == 1
+    assert lines[-1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment"]]
+
+
 @pytest.mark.parametrize(
     ("command", "extra", "message"),
     [
+        ("run", {"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL"),
+        ("run", {"TASK_PRICE_PER_HOUR": "cheap"}, "TASK_PRICE_PER_HOUR is 'cheap'"),
+        ("reconcile", {}, "STAGES"),
+        ("reconcile", {"STAGES": "[1]"}, "STAGES must be a JSON list"),
         ("run", {"EVENT_BUCKET": ""}, "EVENT_BUCKET and EVENT_KEY not set"),
         ("run", {"LEDGER_TABLE": ""}, "LEDGER_TABLE"),
         ("run", {"STAGE": "no-such-stage"}, "no package 'no_such_stage'"),
@@ -126,7 +159,8 @@ def test_a_stopped_run_gives_back_what_it_cannot_finish(start: Any, place: Place
     until_begun(process)
     process.send_signal(signal.SIGTERM)
     assert finished(process)[0] == 143
-    assert claim(place, "endless")["state"] == "failed"
+    item = claim(place, "endless")
+    assert (item["state"], item["attempts"]) == ("failed", 0)
 
 
 def test_a_waiting_worker_stops_and_is_healthy_until_then(

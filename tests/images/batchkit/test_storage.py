@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchkit.errors import ObjectConflictError, ObjectGoneError
 from batchkit.storage import Storage, to_json
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +66,28 @@ def test_a_version_is_read_though_there_is_a_newer_one(storage: Storage, place: 
     storage.copy_to_output(place.input_bucket, "k", first.version_id, "copy")
     assert storage.read_output("copy") == b"first"
     assert storage.describe(place.input_bucket, "k", first.version_id).size == 5
+
+
+@pytest.mark.parametrize(("broken", "read"), [(1, True), (3, True), (4, False)])
+def test_an_object_whose_bytes_stop_coming_is_read_again(
+    storage: Storage, place: Place, monkeypatch: pytest.MonkeyPatch, broken: int, *, read: bool
+) -> None:
+    place.upload("k", b"first")
+    get, breaks = storage.client.get_object, iter(range(broken))
+
+    class Stopping:
+        def read(self) -> bytes:
+            raise ReadTimeoutError(endpoint_url="http://nowhere")
+
+    def stopping(**request: Any) -> Any:
+        return get(**request) if next(breaks, None) is None else {"Body": Stopping()}
+
+    monkeypatch.setattr(storage.client, "get_object", stopping)
+    if read:
+        assert storage.read(place.input_bucket, "k") == b"first"
+    else:
+        with pytest.raises(ReadTimeoutError):
+            storage.read(place.input_bucket, "k")
 
 
 def test_what_is_gone_is_named(storage: Storage, place: Place) -> None:
