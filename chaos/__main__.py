@@ -73,7 +73,7 @@ def _launched(
                     given,
                     calm,
                     client,
-                    dispatch=dispatch,
+                    dispatch=dispatch.value,
                     files=chosen.files // len(Dispatch),
                     seed=chosen.seed,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.claims import ClaimState
@@ -15,7 +16,7 @@ from batchkit.runs import RUNS_PREFIX, RunKeys, run_of_key
 from fargate_batch.names import Output, StageOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chaos.files import File
     from fargate_batch.environment import Environment
@@ -88,57 +89,85 @@ def look(environment: Environment) -> World:
     )
 
 
-def judge(
+def inspect(
     environment: Environment, dropped: Iterable[Dropped], calm: Mapping[int, Mapping[str, Any]]
+) -> Findings:
+    """Hold every file of a launched environment against what must have become of it."""
+    return judge(
+        look(environment), dropped, calm, partial(figures, environment), waiting(environment)
+    )
+
+
+def judge(
+    world: World,
+    dropped: Iterable[Dropped],
+    calm: Mapping[int, Mapping[str, Any]],
+    figures_of: Callable[[str], Mapping[str, Any]],
+    queued: Mapping[str, int],
 ) -> Findings:
     """Hold every file against what must have become of it.
 
     Args:
-        environment: where the files were dropped.
+        world: ledger and output bucket.
         dropped: the files.
         calm: by content, the figures of a run without faults.
+        figures_of: a run's figures.
+        queued: how many messages each queue holds.
     """
-    world, findings = look(environment), Findings()
+    findings = Findings()
     for each in dropped:
-        _judge_file(environment, each, world, calm, findings)
+        _judge_file(each, world, calm, figures_of, findings)
     for claim in world.claims:
         findings.attempts[int(claim.get("attempts", 0))] += 1
         if claim["state"] != ClaimState.DONE:
             findings.add("claim left open", f"{claim['id']} is {claim['state']}")
-    for queue, messages in waiting(environment).items():
+    for queue, messages in queued.items():
         if messages:
             findings.add("message left in a queue", f"{queue}: {messages}")
     return findings
 
 
 def _judge_file(
-    environment: Environment,
     dropped: Dropped,
     world: World,
     calm: Mapping[int, Mapping[str, Any]],
+    figures_of: Callable[[str], Mapping[str, Any]],
     findings: Findings,
 ) -> None:
-    run, keys = dropped.run_id, RunKeys(dropped.run_id)
+    run, content = dropped.run_id, dropped.file.content
     record = world.records.get(run)
     state = str(record["state"]) if record else "no record"
     findings.states[state] += 1
     objects = world.versions.get(run, {})
-    expected = RunState.REJECTED if dropped.file.content is None else RunState.REPORTED
-    if state != expected:
-        findings.add("lost", f"{dropped.file.key} ({run}) is {state}, not {expected}")
-        return
     for key, count in objects.items():
         if count > 1 and any(part in key for part in _WRITTEN_ONCE):
             findings.add("done twice", f"{key} has {count} versions")
-    if dropped.file.content is None:
-        if keys.rejected not in objects or keys.report(_SUMMARY) in objects:
-            findings.add("rejected without its reason", run)
-        return
+    expected = RunState.REJECTED if content is None else RunState.REPORTED
+    if state != expected:
+        findings.add("lost", f"{dropped.file.key} ({run}) is {state}, not {expected}")
+    elif content is None:
+        _judge_rejected(run, objects, findings)
+    else:
+        _judge_reported(run, objects, findings)
+        if figures_of(run) != calm[content]:
+            findings.add("other figures than the calm run's", run)
+
+
+def _judge_rejected(run: str, objects: Mapping[str, int], findings: Findings) -> None:
+    keys = RunKeys(run)
+    if keys.rejected not in objects:
+        findings.add("rejected without its reason", run)
+    if keys.report(_SUMMARY) in objects:
+        findings.add("reported and rejected", run)
+
+
+def _judge_reported(run: str, objects: Mapping[str, int], findings: Findings) -> None:
+    keys = RunKeys(run)
     if keys.rejected in objects:
         findings.add("reported and rejected", run)
+    if keys.complete not in objects:
+        findings.add("reported without its calculation's end", run)
     findings.rewritten_reports += objects.get(keys.report(_SUMMARY), 0) > 1
-    if figures(environment, run) != calm[dropped.file.content]:
-        findings.add("other figures than the calm run's", run)
 
 
 def figures(environment: Environment, run: str) -> dict[str, Any]:

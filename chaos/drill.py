@@ -30,14 +30,11 @@ if TYPE_CHECKING:
 
     from chaos.files import Input
     from chaos.project import Copy
-    from fargate_batch.catalogue import Dispatch
     from fargate_batch.environment import Environment
     from local.faults.client import FaultsClient
 
 ENDED: Final = frozenset({RunState.REPORTED, RunState.REJECTED})
 POLL_SECONDS: Final = 2.0
-RECONCILE_SECONDS: Final = 60.0
-GRACE_SECONDS: Final = 60
 NO_PROGRESS_SECONDS: Final = 900.0
 MOST_REDRIVES: Final = 5
 """What dies more often has a reason that no redrive mends."""
@@ -46,9 +43,9 @@ _UPLOADERS: Final = 8
 
 @dataclass(frozen=True)
 class Drilled:
-    """What happened in one dispatch mode."""
+    """What happened in one drill."""
 
-    dispatch: Dispatch
+    dispatch: str
     files: int
     seconds: float
     faults: Mapping[str, int]
@@ -67,7 +64,9 @@ class Effort:
     put_back: int = 0
     redriven: int = 0
     redrives: int = 0
-    next_reconcile: float = field(default_factory=lambda: time.monotonic() + RECONCILE_SECONDS)
+    reconcile_seconds: float = 60.0
+    """How often the operator reconciles, and what is younger is left alone."""
+    reconciled_at: float = field(default_factory=time.monotonic)
 
 
 def faults(seed: int) -> Faults:
@@ -105,25 +104,36 @@ def drill(  # noqa: PLR0913  # what a drill is made of
     calm_figures: Mapping[int, Mapping[str, Any]],
     client: FaultsClient,
     *,
-    dispatch: Dispatch,
+    dispatch: str,
     files: int,
     seed: int,
+    effort: Effort | None = None,
 ) -> Drilled:
     """Drop files while everything fails, wait for their ends, and hold them against the calm run.
+
+    Args:
+        copy: launched.
+        given: what to drop.
+        calm_figures: of `calm`.
+        client: lets things go wrong.
+        dispatch: how the stages get their work, for the results.
+        files: how many to drop.
+        seed: of the files and of the faults.
+        effort: how often the operator reconciles.
 
     Raises:
         CommandError: one of the project's commands failed.
     """
     environment = copy.find()
-    chosen = list(given.files(random.Random(seed), files, dispatch.value))  # noqa: S311 - a drill
-    began, effort = time.monotonic(), Effort()
+    chosen = list(given.files(random.Random(seed), files, dispatch))  # noqa: S311 - a drill
+    began, effort = time.monotonic(), effort or Effort()
     client.put(faults(seed))
     dropped = drop(environment, chosen)
     wait(copy, environment, dropped, effort)
     seconds = time.monotonic() - began
     counts = client.clear()
     settle(environment)
-    findings = audit.judge(environment, dropped, calm_figures)
+    findings = audit.inspect(environment, dropped, calm_figures)
     return Drilled(dispatch, files, seconds, counts, effort.put_back, effort.redriven, findings)
 
 
@@ -170,10 +180,10 @@ def wait(copy: Copy, environment: Environment, dropped: Iterable[Dropped], effor
                 return  # the audit says what is missing
             effort.redriven += len(json.loads(batch(copy, "redrive", "--all")))
             effort.redrives += 1
-        elif time.monotonic() > effort.next_reconcile:
-            done = json.loads(batch(copy, "reconcile", "--grace", str(GRACE_SECONDS)))
+        elif time.monotonic() - effort.reconciled_at > effort.reconcile_seconds:
+            done = json.loads(batch(copy, "reconcile", "--grace", str(effort.reconcile_seconds)))
             effort.put_back += len(done["sent"])
-            effort.next_reconcile = time.monotonic() + RECONCILE_SECONDS
+            effort.reconciled_at = time.monotonic()
         time.sleep(POLL_SECONDS)
 
 

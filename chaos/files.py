@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CONTENTS: Final = 12
-"""Different readable contents; every readable file has one of them."""
 UNREADABLE_SHARE: Final = 0.05
 _ROWS: Final = 40
 _DAYS: Final = 262
@@ -39,12 +37,13 @@ class Input:
     market_data_key: str
     market_data: bytes
     contents: tuple[bytes, ...]
+    """Every readable file has one of them."""
 
     def files(self, source: random.Random, count: int, prefix: str) -> Iterator[File]:
         """Yield files to drop below positions/; the same source, the same files."""
         for number in range(count):
             name = source.choice(_NAMES).format(n=number)
-            chosen = source.randrange(CONTENTS)
+            chosen = source.randrange(len(self.contents))
             if source.random() < UNREADABLE_SHARE:
                 suffix, body = _spoil(source, self.contents[chosen])
                 yield File(f"positions/{prefix}/{name}{suffix}", body, None)
@@ -52,10 +51,10 @@ class Input:
                 yield File(f"positions/{prefix}/{name}.csv", self.contents[chosen], chosen)
 
 
-def make(seed: int, folder: Path) -> Input:
+def make(seed: int, folder: Path, contents_wanted: int = 12) -> Input:
     """Make market data and contents from a seed; `folder` is for what the generator writes."""
     contents = []
-    for number in range(CONTENTS):
+    for number in range(contents_wanted):
         # The market is the same for all of them, because its seed is.
         positions, market = generate.write(seed, _ROWS + number, _DAYS, folder / str(number))
         contents.append(gzip.decompress(positions.read_bytes()))

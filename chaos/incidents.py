@@ -87,7 +87,7 @@ class Scene:
         """Wait for the runs' ends and hold them against the calm run."""
         wait(self.copy, self.environment, dropped, Effort())
         settle(self.environment)
-        found = audit.judge(self.environment, dropped, self.calm)
+        found = audit.inspect(self.environment, dropped, self.calm)
         for kind, details in found.wrong.items():
             incident.wrong += [f"{kind}: {detail}" for detail in details]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaos import audit
 from chaos.drill import ENDED, POLL_SECONDS, drop
-from chaos.files import CONTENTS, File
+from chaos.files import File
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def measure(copy: Copy, given: Input, *, dispatch: Dispatch, files: int = FILES)
     chosen = [
         File(f"positions/load/{dispatch.value}/{number:05d}.csv", given.contents[at], at)
         for number in range(files)
-        for at in [number % CONTENTS]
+        for at in [number % len(given.contents)]
     ]
     pieces_before = len(audit.look(environment).claims)
     began, busy_before = time.monotonic(), _busy_seconds()

@@ -103,12 +103,13 @@ class Copy:
             place[last] = value
         path.write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def dispatch(self, dispatch: Dispatch) -> None:
-        """Say how every stage gets its work; the next launch makes it so."""
+    def dispatch(self, dispatch: Dispatch, *stages: str) -> None:
+        """Say how these stages, or all of them, get their work; the next launch makes it so."""
         path = self.folder / "config" / ENVIRONMENT / "config.yaml"
         config = yaml.safe_load(path.read_text())
-        for stage in config["sceptre_user_data"]["stage_settings"].values():
-            stage["dispatch"] = dispatch.value
+        settings = config["sceptre_user_data"]["stage_settings"]
+        for name in stages or settings:
+            settings[name]["dispatch"] = dispatch.value
         path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 

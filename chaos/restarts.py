@@ -111,7 +111,7 @@ def _run(
         aws.start()
     wait(copy, place, dropped, Effort())
     settle(place)
-    for kind, details in audit.judge(place, dropped, calm_figures).wrong.items():
+    for kind, details in audit.inspect(place, dropped, calm_figures).wrong.items():
         incident.wrong += [f"{kind}: {detail}" for detail in details]
     incident.seconds = time.monotonic() - began
     return incident

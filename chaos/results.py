@@ -28,7 +28,7 @@ _COUNTED: Final = (
 
 def drill_table(drills: Sequence[Drilled]) -> list[str]:
     """The drill's figures, a column a dispatch mode."""
-    heads = [f"`{drill.dispatch.value}`" for drill in drills]
+    heads = [f"`{drill.dispatch}`" for drill in drills]
     rows: list[tuple[str, list[str]]] = [
         ("files dropped", [f"{drill.files:,}" for drill in drills]),
         ("minutes until the last had its end", [f"{drill.seconds / 60:.1f}" for drill in drills]),

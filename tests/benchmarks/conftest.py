@@ -1,4 +1,4 @@
-"""Samples are run from the project's root, which is no installed package."""
+"""Benchmarks are run from the project's root, which is no installed package."""
 
 from __future__ import annotations
 

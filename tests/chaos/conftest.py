@@ -1,0 +1,8 @@
+"""The proof is run from the project's root, which is no installed package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
