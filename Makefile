@@ -10,6 +10,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 POSITIONS ?= samples/positions.csv.gz
 MARKET_DATA ?= $(firstword $(wildcard samples/market-data/*))
+SCENARIOS ?= 11000
+FILES ?= 1000
+SEED ?= 7
 PYTEST ?= pytest
 
 ##@ For everybody
@@ -26,6 +29,13 @@ test: lint $(VENV)/installed-dev ## Everything that can be checked on this machi
 
 bench: $(VENV)/installed-dev ## Measure the figures of docs/benchmarks.md against their limits
 	python -m benchmarks.platform
+
+chaos: $(VENV)/installed-dev ## Drop 1,000 files while everything fails; see that nothing is lost or done twice
+	python -m chaos --files $(FILES) --seed $(SEED) --write
+
+sizing: POSITIONS = 100000000
+sizing: $(VENV)/installed ## What a large run takes and costs on paper: make sizing POSITIONS=... SCENARIOS=...
+	python -m benchmarks.sizing --positions $(POSITIONS) --scenarios $(SCENARIOS)
 
 ##@ The local AWS
 local-up: $(VENV)/installed ## Start it in the background
@@ -80,4 +90,4 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@
 
-.PHONY: install demo test bench lint lock lock-images pin-base docs clean help local-up local-down local-logs
+.PHONY: install demo test bench chaos sizing lint lock lock-images pin-base docs clean help local-up local-down local-logs
