@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PREPARED: Final = Path(__file__).parents[2] / "prepared" / "numba"
-"""In an image: /opt/batch/prepared/numba, beside /opt/batch/code."""
+PREPARED: Final = Path(__file__).parents[2] / "prepared"
+"""In an image: /opt/batch/prepared, beside /opt/batch/code."""
 _CACHE_FOLDER: Final = "NUMBA_CACHE_DIR"
 """numba's own setting; where it is set already, the prepared kernels are not looked at."""
 _log: Final = logging.getLogger(__name__)

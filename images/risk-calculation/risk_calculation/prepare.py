@@ -1,10 +1,9 @@
-"""Compiles all kernels for an image: `PYTHONHASHSEED=0 python3 -m risk_calculation.prepare FOLDER`.
+"""Compiles all kernels for an image; `batchkit.prepare` calls it while the image is built.
 
-Run it with the image's own Python and libraries and with the sources where the image has them, and
-put the files into the image as `compiled.PREPARED`, /opt/batch/prepared/numba. They serve wherever
-the sources lie and whatever the processor, for the same numba, minor version of Python and
-kernels.py. With the hash seed fixed they are the same bytes again; without it the order of some
-notes in them changes, and no instruction.
+The files serve wherever the sources lie and whatever the processor, for the same numba, minor
+version of Python and kernels.py. With the hash seed fixed, as `batchkit.prepare` does, they are the
+same bytes again; without it the order of some notes in them changes, and no instruction. By hand:
+`PYTHONHASHSEED=0 python3 -m risk_calculation.prepare FOLDER`.
 """
 
 from __future__ import annotations

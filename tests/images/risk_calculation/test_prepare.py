@@ -48,7 +48,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in (IMAGES / "risk-calculation/risk_calculation", IMAGES / "common/batchkit"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(package, folder / "code" / package.name, ignore=ignored)
-    prepare = ("-m", "risk_calculation.prepare", str(folder / "prepared/numba"))
+    prepare = ("-m", "risk_calculation.prepare", str(folder / "prepared"))
     python(folder, *prepare, PYTHONHASHSEED="0")
     # Where numba left them when it compiled; in an image it cannot.
     shutil.rmtree(folder / "code/risk_calculation/__pycache__")
@@ -80,7 +80,7 @@ def test_they_are_prepared_to_the_same_bytes(image: Path, tmp_path: Path) -> Non
     python(image, *prepare, PYTHONHASHSEED="0", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     first, second = (
         {path.name: path.read_bytes() for path in folder.iterdir()}
-        for folder in (image / "prepared/numba", tmp_path / "again")
+        for folder in (image / "prepared", tmp_path / "again")
     )
     assert first == second
 
