@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from data_ingestion.batch import read_ahead
 from data_ingestion.columns import LINE
 from data_ingestion.duplicates import SeenIds
 from data_ingestion.shards import Shard, ShardWriter
-from data_ingestion.source import read_ahead
 from data_ingestion.validation import QUARANTINE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from data_ingestion.batch import Batch
     from data_ingestion.shards import Book
-    from data_ingestion.source import Batch
     from data_ingestion.validation import Validator
 
 _PART_ROWS: Final = 100_000

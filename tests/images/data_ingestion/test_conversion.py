@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from data_ingestion import conversion, source
+from data_ingestion import conversion, csv_text, source
 from data_ingestion.columns import MISCOUNTED, POSITION_SCHEMA
 from data_ingestion.conversion import Converted, convert
 from data_ingestion.duplicates import SeenIds
@@ -21,6 +21,8 @@ from tests.images.data_ingestion.test_rules import FACTORS, GAPS, SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from data_ingestion.batch import Batch
 
 MARKET = reference.Market(
     base="USD",
@@ -64,7 +66,7 @@ def sample(rows: int, seed: int) -> bytes:
 
 
 def converted(
-    batches: Iterator[source.Batch], folder: Path, shard_rows: int = 1000
+    batches: Iterator[Batch], folder: Path, shard_rows: int = 1000
 ) -> tuple[Converted, Validator, pl.DataFrame]:
     """What became of the rows, and the good ones."""
     contents: dict[str, bytes] = {}
@@ -84,10 +86,10 @@ def in_chunks(content: bytes, size: int = 1000) -> Iterator[bytes]:
 def test_the_quarantine_equals_the_same_rules_written_independently(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "_BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(csv_text, "_BLOCK_BYTES", 100_000)
     monkeypatch.setattr(conversion, "_PART_ROWS", 700)
     content = sample(8000, seed)
-    result, validator, good = converted(source.csv_batches(in_chunks(content)), tmp_path / "a")
+    result, validator, good = converted(csv_text.csv_batches(in_chunks(content)), tmp_path / "a")
     quarantine = pl.read_parquet(result.quarantine)
     expected = reference.broken_rules(content, AS_OF, MARKET)
     found = dict(quarantine.select("line", "rules").iter_rows())
@@ -122,8 +124,8 @@ def test_csv_gzip_and_parquet_with_text_or_types_come_to_the_same(tmp_path: Path
     text = pl.read_csv(content, infer_schema=False)
     columns = pl.read_csv(content, try_parse_dates=True)
     files = [
-        source.csv_batches(in_chunks(content)),
-        source.csv_batches(source.gunzipped(in_chunks(gzip.compress(content)))),
+        csv_text.csv_batches(in_chunks(content)),
+        csv_text.csv_batches(csv_text.gunzipped(in_chunks(gzip.compress(content)))),
         source.parquet_batches(text.lazy()),
         source.parquet_batches(columns.lazy()),
         source.parquet_batches(columns.with_columns(pl.col("book").cast(pl.Categorical)).lazy()),
@@ -140,12 +142,12 @@ def test_rows_that_only_look_repeated_are_kept_and_come_last(
 ) -> None:
     # A filter of a few words takes nearly every id for one that it has seen.
     monkeypatch.setattr(conversion, "SeenIds", lambda folder: SeenIds(folder, words=16))
-    monkeypatch.setattr(source, "_BLOCK_BYTES", 4000)
+    monkeypatch.setattr(csv_text, "_BLOCK_BYTES", 4000)
     monkeypatch.setattr(conversion, "_PART_ROWS", 50)
     rows = [GOOD | {"position_id": f"P{number % 900}"} for number in range(1000)]
     rows[50] |= {"book": ""}
     result, validator, good = converted(
-        source.csv_batches(in_chunks(positions_csv(*rows))), tmp_path / "a"
+        csv_text.csv_batches(in_chunks(positions_csv(*rows))), tmp_path / "a"
     )
     assert sorted(good["position_id"]) == sorted(f"P{n}" for n in range(900) if n != 50)
     assert validator.counts == {"duplicate-id": 100, "missing-book": 1}
@@ -154,7 +156,7 @@ def test_rows_that_only_look_repeated_are_kept_and_come_last(
 
 
 def test_nothing_but_refused_rows_makes_no_shard(tmp_path: Path) -> None:
-    batches = source.csv_batches(iter([positions_csv(GOOD | {"book": ""})]))
+    batches = csv_text.csv_batches(iter([positions_csv(GOOD | {"book": ""})]))
     contents: dict[str, bytes] = {}
     (tmp_path / "a").mkdir()
     result = convert(
@@ -164,8 +166,8 @@ def test_nothing_but_refused_rows_makes_no_shard(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_while_reading_ahead_is_raised(tmp_path: Path) -> None:
-    def broken() -> Iterator[source.Batch]:
-        yield from source.csv_batches(iter([positions_csv(GOOD)]))
+    def broken() -> Iterator[Batch]:
+        yield from csv_text.csv_batches(iter([positions_csv(GOOD)]))
         raise OSError("the connection was lost")
 
     with pytest.raises(OSError, match="the connection was lost"):

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from batchkit.claims import claim_key
 from batchkit.runs import RunKeys
-from data_ingestion import source
+from data_ingestion import csv_text, source
 
 from tests.images.data_ingestion.conftest import (
     FORWARD,
@@ -170,8 +170,9 @@ def test_what_breaks_after_shards_were_sent_starts_no_calculation(place: Place) 
     events = place.session.client("s3").meta.events
     events.register(hook, lambda params, **_: sent.append(params["Key"]), hook)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_BLOCK_BYTES", 1000)
-        patch.setattr(source, "_READ_BYTES", 500)
+        patch.setattr(csv_text, "_BLOCK_BYTES", 1000)
+        patch.setattr(csv_text, "READ_BYTES", 500)
+        patch.setattr(source, "READ_BYTES", 500)
         keys = ingested(place, content + broken, "positions/a.csv.gz")
     events.unregister(hook, unique_id=hook)
     assert sent

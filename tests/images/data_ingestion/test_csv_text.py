@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from batchkit.errors import Rejected
-from data_ingestion import source
+from data_ingestion import csv_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ ROW = "P{0},2026-01-30,B,EQUITY,ACME,EUR,{0}"
 
 
 def read(*chunks: bytes) -> pl.DataFrame:
-    batches = [batch.frame for batch in source.csv_batches(iter(chunks))]
+    batches = [batch.frame for batch in csv_text.csv_batches(iter(chunks))]
     rows = pl.concat(batches, how="diagonal")
     if "_miscounted" in rows.columns:
         rows = rows.with_columns(pl.col("_miscounted").fill_null(value=False))
@@ -86,12 +86,14 @@ def test_blocks_and_chunks_change_nothing(data: st.DataObject) -> None:
         content[low:high] for low, high in zip([0, *cuts], [*cuts, len(content)], strict=True)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_BLOCK_BYTES", data.draw(st.integers(1, 400)))
+        patch.setattr(csv_text, "_BLOCK_BYTES", data.draw(st.integers(1, 400)))
         assert read(*chunks).equals(read(content))
 
 
 def unpacked(content: bytes, size: int = 50) -> Iterator[bytes]:
-    return source.gunzipped(content[start : start + size] for start in range(0, len(content), size))
+    return csv_text.gunzipped(
+        content[start : start + size] for start in range(0, len(content), size)
+    )
 
 
 def test_gzip_of_several_members_is_one_stream() -> None:
@@ -125,7 +127,7 @@ def test_what_is_no_gzip_is_rejected() -> None:
 )
 def test_another_file_is_rejected_with_its_reason(content: bytes, message: str) -> None:
     with pytest.raises(Rejected, match=message):
-        list(source.csv_batches(iter([content] if content else [])))
+        list(csv_text.csv_batches(iter([content] if content else [])))
 
 
 def test_a_line_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
@@ -138,7 +140,7 @@ def test_a_line_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
             yield b"x" * (1 << 18)
 
     with pytest.raises(Rejected, match="longer than 1 MiB"):
-        list(source.csv_batches(endless()))
+        list(csv_text.csv_batches(endless()))
     assert read_so_far <= 5
 
 

@@ -1,0 +1,179 @@
+"""Reads the bytes of a CSV file, gzipped or not, as batches of rows."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from batchkit.errors import Rejected
+
+from data_ingestion.batch import EMPTY, Batch
+from data_ingestion.columns import LINE, MISCOUNTED, header_problem, trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READ_BYTES: Final = 1 << 20
+"""What is read or unpacked at once."""
+_BLOCK_BYTES: Final = 8 << 20
+_MAX_LINE_BYTES: Final = 1 << 20
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
+_END, _OTHER_CONTROL = b"\x1e", b"\x1f"
+_ABOUT_FIELDS: Final = (b'"', b" ", b"\t")
+"""What may stand around a field and does not belong to it."""
+_UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
+"""In UTF-8: the control characters beyond ASCII, and what stands for bytes that nobody could read.
+"""
+
+
+def gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack a gzip stream of one or several members, never more than a little at once.
+
+    Raises:
+        Rejected: it ends in the middle, or is none.
+    """
+    broken = Rejected(
+        "The file ends in the middle of its gzip stream, or is no gzip file. Upload it again whole."
+    )
+    unpacker = zlib.decompressobj(wbits=31)
+    began = False
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if unpacker.eof:
+                unpacker = zlib.decompressobj(wbits=31)
+            try:
+                yield unpacker.decompress(data, READ_BYTES)
+            except zlib.error as error:
+                raise broken from error
+            began = True
+            data = unpacker.unconsumed_tail or unpacker.unused_data
+    if began and not unpacker.eof:
+        raise broken
+
+
+def _blocks(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield the stream in blocks of whole lines, each in pieces that follow one another."""
+    pending: list[bytes] = []
+    size = tail = 0
+    for chunk in chunks:
+        end = chunk.rfind(b"\n") + 1
+        size += len(chunk)
+        tail = len(chunk) - end if end else tail + len(chunk)
+        if tail > _MAX_LINE_BYTES:
+            raise Rejected(
+                f"A line is longer than {_MAX_LINE_BYTES >> 20} MiB. Is this a positions file with "
+                "one position a line?"
+            )
+        if size >= _BLOCK_BYTES and end:
+            yield [*pending, chunk[:end]]
+            pending, size = [chunk[end:]], tail
+        else:
+            pending.append(chunk)
+    if size:
+        yield pending
+
+
+def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
+    """Yield the rows of a CSV file's bytes.
+
+    Raises:
+        Rejected: it is empty, has other columns, or a line without an end.
+    """
+    columns: list[str] = []
+    line = 1
+    for pieces in _blocks(chunks):
+        body = pieces
+        if not columns:
+            header, _, rest = b"".join(pieces).partition(b"\n")
+            columns = _header(header)
+            body, line = [rest], 2
+        if any(body):
+            batch = _lines(columns, body)
+            numbers = pl.int_range(line, line + batch.frame.height, dtype=pl.Int64, eager=True)
+            line += batch.frame.height
+            rows = batch.frame.insert_column(0, numbers.alias(LINE))
+            # A blank line is no row, but it counts as a line.
+            if rows["position_id"].null_count():
+                rows = rows.filter(~pl.all_horizontal(pl.col(*columns).is_null()))
+            yield replace(batch, frame=rows)
+    if not columns:
+        raise Rejected(EMPTY)
+
+
+def _header(line: bytes) -> list[str]:
+    if line.startswith(_GZIP_MAGIC):
+        raise Rejected("The file is gzipped; its name must end in .csv.gz then.")
+    try:
+        text = line.decode("utf-8-sig")
+        wrong_at = text.find("\0")  # UTF-16 and UTF-32 are full of it
+    except UnicodeDecodeError as error:
+        wrong_at = error.start
+    if wrong_at >= 0:
+        raise Rejected(
+            f"The file is not UTF-8 text (byte {wrong_at + 1} of its first line). "
+            "Save it as CSV in UTF-8."
+        )
+    columns = [name.strip(' \t\r"') for name in text.split(",")]
+    problem = header_problem(columns)
+    if problem:
+        raise Rejected(problem)
+    return columns
+
+
+def _lines(columns: list[str], pieces: list[bytes]) -> Batch:
+    """Read whole lines, each as exactly one row.
+
+    Quotes have no meaning, so that a stray one cannot swallow the lines after it; fields that are
+    quoted whole lose their quotes. Bytes that are not UTF-8 become U+FFFD; a rule finds it.
+    """
+    printable = all(map(_is_printable_ascii, pieces))
+    # Line ends may be cut in two by the pieces, and so may characters.
+    given = pieces if printable else [b"".join(pieces)]
+    if not printable:
+        printable = _is_printable_utf8(given[0])
+        given = [given[0].replace(b"\r\n", b"\n").replace(_END, _OTHER_CONTROL)]
+    if not given[-1].endswith(b"\n"):
+        given = [*given, b"\n"]
+    # Every line gets one field more, and a line with a comma too many or too few is one where that
+    # field is not the last: else 1,5 instead of 1.5 would pass for two numbers.
+    names = [*columns, MISCOUNTED]
+    lines = (piece.replace(b"\n", b"," + _END + b"\n") for piece in given)
+    frame = pl.read_csv(
+        b"".join([",".join(names).encode(), b"\n", *lines]),
+        schema=dict.fromkeys(names, pl.String()),
+        quote_char=None,
+        encoding="utf8" if printable else "utf8-lossy",
+        truncate_ragged_lines=True,
+    )
+    miscounted = frame[MISCOUNTED].ne_missing(_END.decode())
+    frame = frame.drop(MISCOUNTED)
+    if miscounted.any():
+        frame = frame.with_columns(
+            pl.all().replace(_END.decode(), None), miscounted.alias(MISCOUNTED)
+        )
+    if any(about in piece for piece in pieces for about in _ABOUT_FIELDS):
+        frame = trimmed(frame)
+    return Batch(frame, printable=printable)
+
+
+def _is_printable_ascii(text: bytes) -> bool:
+    """Whether all of it is ASCII without control characters but for ends of lines."""
+    return text.isascii() and not any(control in text for control in _CONTROLS)
+
+
+def _is_printable_utf8(text: bytes) -> bool:
+    """Whether it is UTF-8 with characters that a field may have; quicker than to ask each field."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return not (
+        any(control in text for control in _CONTROLS if control != b"\r")
+        or text.count(b"\r") != text.count(b"\r\n")
+        or _UNPRINTABLE.search(text)
+    )
