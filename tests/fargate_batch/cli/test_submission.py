@@ -37,28 +37,29 @@ def positions(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
-def test_a_file_of_any_name_is_a_run_that_every_command_finds(
-    launched: Any, batch: Callable[..., Any], positions: Path, name: str
+def test_files_of_any_name_are_runs_that_every_command_finds(
+    launched: Any, batch: Callable[..., Any], positions: Path
 ) -> None:
-    ended = batch("submit", positions, "--name", name, "--json")
-    assert ended.code == 0
-    submitted = json.loads(ended.out)
-    assert submitted["key"] == f"positions/{name}"
-    assert launched.keys() == [f"positions/{name}"]
-    run = run_id(launched.input_bucket, submitted["key"], submitted["version_id"])
-    assert submitted["run_id"] == run
-    (listed,) = json.loads(batch("runs", "--json").out)
-    assert (listed["run_id"], listed["state"], listed["input_key"]) == (
-        run,
-        "waiting",
-        submitted["key"],
-    )
-    assert json.loads(batch("why", run, "--json").out)["pieces"][0]["key"] == submitted["key"]
-    (sent,) = json.loads(batch("reconcile", "--grace", 0, "--json").out)["sent"]
-    assert (sent["run_id"], sent["key"]) == (run, submitted["key"])
-    (message,) = launched.messages(launched.queues["data-ingestion"])
-    assert json.loads(message)["detail"]["object"]["key"] == submitted["key"]
+    submitted = {
+        name: json.loads(batch("submit", positions, "--name", name, "--json").out)
+        for name in ODD_NAMES
+    }
+    runs = {}
+    for name, told in submitted.items():
+        assert told["key"] == f"positions/{name}"
+        runs[run_id(launched.input_bucket, told["key"], told["version_id"])] = told["key"]
+        assert told["run_id"] in runs
+    assert sorted(launched.keys()) == sorted(runs.values())
+    listed = json.loads(batch("runs", "--json").out)
+    assert {record["run_id"]: record["input_key"] for record in listed} == runs
+    longest = submitted[LONGEST]
+    (piece,) = json.loads(batch("why", longest["run_id"], "--json").out)["pieces"]
+    assert piece["key"] == longest["key"]
+    sent = json.loads(batch("reconcile", "--grace", 0, "--json").out)["sent"]
+    assert {one["run_id"]: one["key"] for one in sent} == runs
+    messages = launched.messages(launched.queues["data-ingestion"])
+    keys = [json.loads(message)["detail"]["object"]["key"] for message in messages]
+    assert sorted(keys) == sorted(runs.values())
 
 
 def test_the_files_own_name_may_be_as_odd(
