@@ -1,7 +1,7 @@
 """One environment from nothing to nothing: launch, run, launch again, change a stage, delete.
 
 The tests of this module are the steps of one life and run in their order. Its first launches and
-its first deletions are killed.
+its first deletions are killed, and the local AWS is restarted after each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from local.testing import local_aws
+from local import process
+from local.testing import LocalAws, local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,18 @@ class Life:
 
     project: Path
     environment: dict[str, str]
+    aws: LocalAws
+
+    def restart_aws(self) -> None:
+        """Stop the local AWS and start it again with the state that it had."""
+        process.stop(self.aws.directory)
+        process.start(
+            self.aws.directory,
+            self.aws.running.port,
+            persist=True,
+            region=self.aws.region,
+            with_parent=True,
+        )
 
     def run(self, *command: str) -> str:
         """Run one of the project's commands and return what it printed.
@@ -149,8 +162,8 @@ def life(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in own.items():
             patch.setenv(name, value)
-        with local_aws() as aws:
-            yield Life(project, {**own, **aws.environment})
+        with local_aws(persist=True) as aws:
+            yield Life(project, {**own, **aws.environment}, aws)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +177,7 @@ def life(
 )
 def test_a_launch_can_be_killed(life: Life, at: str) -> None:
     life.kill(at, "sceptre", "launch", "dev", "--yes")
+    life.restart_aws()
 
 
 def test_launch_creates_the_environment(life: Life) -> None:
@@ -217,6 +231,7 @@ def test_a_deletion_that_meets_a_task_can_be_killed(life: Life) -> None:
 @pytest.mark.parametrize("at", ["compute/tasks - Deleting stack", "storage/buckets - Emptying"])
 def test_a_deletion_can_be_killed_again(life: Life, at: str) -> None:
     life.kill(at, "sceptre", "delete", "dev", "--yes")
+    life.restart_aws()
 
 
 def test_delete_leaves_nothing(life: Life) -> None:
