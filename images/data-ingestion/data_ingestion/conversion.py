@@ -70,16 +70,13 @@ def convert(
     with ShardWriter(store, shard_rows) as shards:
         for batch in read_ahead(batches):
             suspect = seen.suspect(batch.frame["position_id"].cast(pl.String))
-            rows = batch.frame
-            if suspect.any():
-                suspects.add(rows.filter(suspect))
-                rows = rows.filter(~suspect)
-            good, bad = validator.split(rows, printable=batch.printable)
+            suspects.add(batch.frame.filter(suspect))
+            good, bad = validator.split(batch.frame, leave=suspect, printable=batch.printable)
             shards.add(good)
             refused.add(bad)
         repeated = seen.repeated()
         for rows in suspects.frames():
-            good, bad = validator.split(rows, repeated.head(rows.height))
+            good, bad = validator.split(rows, duplicate=repeated.head(rows.height))
             repeated = repeated.slice(rows.height)
             shards.add(good)
             refused_late.add(bad)

@@ -53,14 +53,16 @@ class SeenIds:
         ordered = hashes.filter(ids.is_not_null()).sort()
         places = ordered // self._per_word
         patterns = self._patterns.gather(ordered % _PATTERNS)
-        known = ordered.filter((self._words.gather(places) & patterns) == patterns)
-        twice = ordered.filter((ordered == ordered.shift()).fill_null(value=False))
+        seen = (self._words.gather(places) & patterns) == patterns
+        first = ordered.ne_missing(ordered.shift())
         self._set(places, patterns)
-        suspects = hashes.is_in(known.implode()) & ids.is_not_null()
-        if not twice.is_in(known.implode()).all():
+        self._remember(ordered.filter(first & ~seen))
+        suspects = pl.zeros(ids.len(), dtype=pl.Boolean, eager=True)
+        if seen.any():
+            suspects = hashes.is_in(ordered.filter(seen).implode()) & ids.is_not_null()
+        if not (first | seen).all():
             suspects |= ~hashes.is_first_distinct() & ids.is_not_null()
         self._suspects.append(hashes.filter(suspects))
-        self._remember(ordered.filter(~ordered.is_in(known.implode())).unique())
         return suspects
 
     def repeated(self) -> pl.Series:

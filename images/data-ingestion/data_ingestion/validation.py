@@ -37,12 +37,18 @@ class Validator:
     _known_rules: dict[tuple[tuple[str, ...], bool], list[Rule]] = field(default_factory=dict)
 
     def split(
-        self, frame: pl.DataFrame, duplicate: pl.Series | None = None, *, printable: bool = False
+        self,
+        frame: pl.DataFrame,
+        *,
+        leave: pl.Series | None = None,
+        duplicate: pl.Series | None = None,
+        printable: bool = False,
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the good rows, typed, and the refused rows as the quarantine holds them.
 
         Args:
             frame: rows as read, with `LINE`.
+            leave: rows that are neither, for now.
             duplicate: whether each row's position_id stands on an earlier line; None if none does.
             printable: whether the text is known to be UTF-8 without control characters.
         """
@@ -52,14 +58,18 @@ class Validator:
         broken = wide.select(
             pl.any_horizontal(rule.broken for rule in checks).fill_null(value=False)
         ).to_series()
+        left = broken if leave is None else broken | leave
+        refused = broken if leave is None else broken & ~leave
         good = wide.select(
             # CALL and PUT are kept as C and P.
             pl.col(name).str.head(1) if name == "option_type" else pl.col(name)
             for name in POSITION_SCHEMA
         )
-        if not broken.any():
+        if left.any():
+            good = good.filter(~left)
+        if not refused.any():
             return good, pl.DataFrame(schema=QUARANTINE_SCHEMA)
-        return good.filter(~broken), self._quarantined(wide.filter(broken), checks)
+        return good, self._quarantined(wide.filter(refused), checks)
 
     def _rules(self, columns: tuple[str, ...], *, printable: bool) -> list[Rule]:
         key = (columns, printable)

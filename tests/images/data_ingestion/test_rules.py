@@ -220,5 +220,13 @@ def test_a_quarantined_row_is_as_it_was_read() -> None:
 def test_broken_rules_are_counted_over_all_frames() -> None:
     validator = Validator(AS_OF, SCENARIOS)
     for duplicate in (None, pl.Series([False, True])):
-        validator.split(as_read(GOOD, GOOD | {"book": ""}), duplicate)
+        validator.split(as_read(GOOD, GOOD | {"book": ""}), duplicate=duplicate)
     assert validator.counts == {"missing-book": 2, "duplicate-id": 1}
+
+
+def test_rows_that_are_left_for_later_are_neither_good_nor_refused() -> None:
+    validator = Validator(AS_OF, SCENARIOS)
+    rows = as_read(*[GOOD, GOOD | {"book": ""}] * 2)
+    good, refused = validator.split(rows, leave=pl.Series([False, False, True, True]))
+    assert (good.height, refused["line"].to_list()) == (1, [3])
+    assert validator.counts == {"missing-book": 1}
