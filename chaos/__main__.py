@@ -23,6 +23,7 @@ from local.testing import local_aws
 
 if TYPE_CHECKING:
     from chaos.files import Input
+    from chaos.incidents import Incident
 
 PARTS: Final = ("drill", "incidents", "restarts", "load")
 CONSOLE: Final = Console(soft_wrap=True)
@@ -90,10 +91,15 @@ def _launched(
             _say("load", "python -m chaos --only load", load.table(loads), chosen.write)
         if "incidents" in parts:
             scene = incidents.Scene(copy, given, calm or {}, client, aws.running.port)
-            found = [incidents.play(scene, happening) for happening in incidents.ALL]
+            found = incidents.play_all(scene, _tell)
             _say("incidents", "make chaos", results.incident_table(found), chosen.write)
             wrong += sum(len(one.wrong) for one in found)
     return wrong
+
+
+def _tell(incident: Incident) -> None:
+    verdict = "; ".join(incident.wrong) or "ok"
+    CONSOLE.print(f"{incident.name}: {verdict} ({incident.seconds:.0f} s)")
 
 
 def _say(name: str, command: str, table: list[str], write: bool) -> None:  # noqa: FBT001 - an option

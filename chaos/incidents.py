@@ -301,8 +301,16 @@ ALL: Final[tuple[Callable[[Scene, Incident], None], ...]] = (
 )
 
 
-def play(scene: Scene, happening: Callable[[Scene, Incident], None]) -> Incident:
-    """Let one incident happen."""
+def play_all(scene: Scene, tell: Callable[[Incident], None]) -> list[Incident]:
+    """Let all of them happen, and tell of each when it is over."""
+    found = []
+    for happening in ALL:
+        found.append(_play(scene, happening))
+        tell(found[-1])
+    return found
+
+
+def _play(scene: Scene, happening: Callable[[Scene, Incident], None]) -> Incident:
     incident = Incident(happening.__name__.replace("_", " "))
     with _timed(incident):
         try:
