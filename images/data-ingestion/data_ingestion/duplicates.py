@@ -53,9 +53,10 @@ class SeenIds:
         ordered = hashes.filter(ids.is_not_null()).sort()
         places = ordered // self._per_word
         patterns = self._patterns.gather(ordered % _PATTERNS)
-        seen = (self._words.gather(places) & patterns) == patterns
+        before = self._words.gather(places)
+        seen = (before & patterns) == patterns
         first = ordered.ne_missing(ordered.shift())
-        self._set(places, patterns)
+        self._set(places, before | patterns)
         self._remember(ordered.filter(first & ~seen))
         suspects = pl.zeros(ids.len(), dtype=pl.Boolean, eager=True)
         if seen.any():
@@ -77,12 +78,13 @@ class SeenIds:
         )
         return suspects.is_in(known.implode()) | ~suspects.is_first_distinct()
 
-    def _set(self, places: pl.Series, patterns: pl.Series) -> None:
+    def _set(self, places: pl.Series, words: pl.Series) -> None:
         # Of several ids in one word, scatter keeps the last; so until none is lost, again.
         while places.len():
-            self._words.scatter(places, self._words.gather(places) | patterns)
-            lost = (self._words.gather(places) & patterns) != patterns
-            places, patterns = places.filter(lost), patterns.filter(lost)
+            self._words.scatter(places, words)
+            now = self._words.gather(places)
+            lost = (now & words) != words
+            places, words = places.filter(lost), (now | words).filter(lost)
 
     def _remember(self, hashes: pl.Series) -> None:
         self._new.append(hashes)

@@ -1,4 +1,4 @@
-"""Writes good positions as Parquet files of so many rows each; the same rows, the same bytes."""
+"""Writes good positions as Parquet files of so many rows each; the same batches, the same bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from batchkit.runs import shard_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_GROUP_ROWS: Final = 250_000
 _PARTS: Final = 1_000_000
 """Quantities are added up as whole millionths, so that their order does not change the sum."""
 
@@ -48,7 +47,6 @@ class ShardWriter:
         self._store = store
         self._shard_rows = shard_rows
         self._groups: list[pl.DataFrame] = []
-        self._frames: list[pl.DataFrame] = []
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, "shards")
         self._writing: list[Future[Shard]] = []
@@ -68,29 +66,23 @@ class ShardWriter:
         }
 
     def add(self, good: pl.DataFrame) -> None:
-        """Take some rows."""
-        self._frames.append(good)
-        self._waiting += good.height
-        while self._waiting >= (wanted := self._next_group()):
-            rows = pl.concat(self._frames)
-            # Copied group by group, for to copy a whole shard would take as much memory again.
-            self._groups.append(rows.head(wanted).rechunk())
-            self._frames = [rows.slice(wanted)]
-            self._waiting -= wanted
-            if not self._next_group():
-                self._start()
+        """Take some rows; they become a row group, or two where a shard ends."""
+        # In one piece each, for pieces differ with the threads that made them.
+        rest = good.rechunk()
+        while self._waiting + rest.height >= self._shard_rows:
+            fitting = self._shard_rows - self._waiting
+            self._groups.append(rest.head(fitting))
+            self._start()
+            rest = rest.slice(fitting)
+        if rest.height:
+            self._groups.append(rest)
+            self._waiting += rest.height
 
     def finish(self) -> list[Shard]:
         """Write what is left and return every shard, in order."""
-        if self._waiting:
-            self._groups.append(pl.concat(self._frames).rechunk())
         if self._groups:
             self._start()
         return [writing.result() for writing in self._writing]
-
-    def _next_group(self) -> int:
-        """Return how many rows the next row group has; 0 when the shard is full."""
-        return min(_GROUP_ROWS, self._shard_rows - sum(group.height for group in self._groups))
 
     def _start(self) -> None:
         if self._writing:
@@ -98,17 +90,11 @@ class ShardWriter:
             self._writing[-1].result()
         name = shard_name(len(self._writing))
         self._writing.append(self._thread.submit(self._write, name, pl.concat(self._groups)))
-        self._groups = []
+        self._groups, self._waiting = [], 0
 
     def _write(self, name: str, rows: pl.DataFrame) -> Shard:
         buffer = io.BytesIO()
-        rows.write_parquet(
-            buffer,
-            compression="zstd",
-            compression_level=1,
-            row_group_size=_GROUP_ROWS,
-            statistics=False,
-        )
+        rows.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
         content = buffer.getvalue()
         self._store(name, content)
         self._count(rows)

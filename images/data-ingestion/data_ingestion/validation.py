@@ -55,9 +55,8 @@ class Validator:
         again = pl.lit(value=False) if duplicate is None else duplicate
         wide = with_products(typed(frame)).with_columns(again.alias(DUPLICATE))
         checks = self._rules(tuple(frame.columns), printable=printable)
-        broken = wide.select(
-            pl.any_horizontal(rule.broken for rule in checks).fill_null(value=False)
-        ).to_series()
+        flags = wide.select(rule.broken.alias(rule.id) for rule in checks)
+        broken = flags.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series()
         left = broken if leave is None else broken | leave
         refused = broken if leave is None else broken & ~leave
         good = wide.select(
@@ -69,7 +68,7 @@ class Validator:
             good = good.filter(~left)
         if not refused.any():
             return good, pl.DataFrame(schema=QUARANTINE_SCHEMA)
-        return good, self._quarantined(wide.filter(refused), checks)
+        return good, self._quarantined(wide.filter(refused), flags.filter(refused), checks)
 
     def _rules(self, columns: tuple[str, ...], *, printable: bool) -> list[Rule]:
         key = (columns, printable)
@@ -79,10 +78,9 @@ class Validator:
             )
         return self._known_rules[key]
 
-    def _quarantined(self, refused: pl.DataFrame, checks: list[Rule]) -> pl.DataFrame:
-        broken = refused.select(
-            rule.broken.fill_null(value=False).alias(rule.id) for rule in checks
-        )
+    def _quarantined(
+        self, refused: pl.DataFrame, broken: pl.DataFrame, checks: list[Rule]
+    ) -> pl.DataFrame:
         counts = broken.sum().row(0, named=True)
         checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:

@@ -39,7 +39,7 @@ def written(
 
 @settings(max_examples=40, deadline=None)
 @given(rows=QUANTITIES, data=st.data())
-def test_shards_do_not_depend_on_how_the_rows_arrived(
+def test_shards_have_so_many_rows_each_however_they_arrive(
     rows: list[tuple[str, float]], data: st.DataObject
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=5)))
@@ -48,12 +48,23 @@ def test_shards_do_not_depend_on_how_the_rows_arrived(
         frame(rows[low:high]) for low, high in zip([0, *cuts], [*cuts, len(rows)], strict=True)
     ]
     shards, content, books = written(parts, size)
-    assert (shards, content, books) == written([frame(rows)], size)
     assert [shard.name for shard in shards] == [f"{index:05d}" for index in range(len(shards))]
     assert all(shard.rows == size for shard in shards[:-1])
     assert all(hashlib.sha256(content[one.name]).hexdigest() == one.sha256 for one in shards)
     read = pl.concat(pl.read_parquet(io.BytesIO(content[shard.name])) for shard in shards)
     assert read.rows() == rows
+    assert books == written([frame(rows)], size)[2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=QUANTITIES, data=st.data())
+def test_the_same_batches_make_the_same_bytes_in_whatever_pieces_they_are(
+    rows: list[tuple[str, float]], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(rows)))
+    size = data.draw(st.integers(1, 25))
+    in_pieces = pl.concat([frame(rows[:cut]), frame(rows[cut:])], rechunk=False)
+    assert written([in_pieces], size) == written([frame(rows)], size)
 
 
 @settings(max_examples=40, deadline=None)
