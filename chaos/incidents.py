@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchkit.claims import LEASE_SECONDS, ClaimState
+from batchkit.events import S3Event
 from batchkit.ledger import RunState
 
 from chaos import audit
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
+INGESTION: Final = "data-ingestion"
 RISK: Final = "risk-calculation"
 REPORT: Final = "report-generation"
 _PATIENCE_SECONDS: Final = 300.0
+_GRACE_SECONDS: Final = 15
 _HANDLER: Final = Path("images", REPORT, "report_generation", "__init__.py")
 _BUG: Final = """
 
@@ -217,10 +220,12 @@ def two_reconciles_run_at_once(scene: Scene, incident: Incident) -> None:
     """RunTask answers 200 and places nothing; what is lost is put back once, however many look."""
     with scene.faults.during(Faults(run_task_failures=1.0)):
         dropped = scene.drop("lost", 8)
-        time.sleep(2)
+        # Older than the grace, within which nothing is put back a second time.
+        time.sleep(_GRACE_SECONDS + 2)
+        grace = str(_GRACE_SECONDS)
         with ThreadPoolExecutor(3) as pool:
             answers = list(
-                pool.map(lambda _: batch(scene.copy, "reconcile", "--grace", "0"), range(3))
+                pool.map(lambda _: batch(scene.copy, "reconcile", "--grace", grace), range(3))
             )
     sent = Counter(piece["key"] for answer in answers for piece in json.loads(answer)["sent"])
     wanted = {each.file.key for each in dropped}
@@ -269,14 +274,17 @@ def a_message_is_no_event(scene: Scene, incident: Incident) -> None:
 def an_uploaded_file_is_deleted_before_it_is_read(scene: Scene, incident: Incident) -> None:
     """The event names a version that is gone: the run is rejected, in words."""
     environment = scene.environment
+    bucket = environment[Output.INPUT_BUCKET_NAME]
     with scene.faults.during(Faults(run_task_failures=1.0)):
         (dropped,) = scene.drop("gone")
-        bucket = environment[Output.INPUT_BUCKET_NAME]
-        s3 = environment.client("s3")
-        version = s3.head_object(Bucket=bucket, Key=dropped.file.key)["VersionId"]
-        time.sleep(1)
-        batch(scene.copy, "reconcile", "--grace", "0")
-        s3.delete_object(Bucket=bucket, Key=dropped.file.key, VersionId=version)
+        s3, key = environment.client("s3"), dropped.file.key
+        version = s3.head_object(Bucket=bucket, Key=key)["VersionId"]
+        s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        # The event is still on its way, as one that is delivered late.
+        environment.client("sqs").send_message(
+            QueueUrl=environment.of(INGESTION, StageOutput.QUEUE_URL),
+            MessageBody=S3Event(bucket, key, version).to_message(),
+        )
     until(
         lambda: (
             audit.states(environment).get(dropped.run_id) in {RunState.REJECTED, RunState.REPORTED}
