@@ -148,7 +148,9 @@ def machine() -> str:
 def _number(value: float, unit: str) -> str:
     if value != 0 and abs(value) < 0.001:
         text = f"{value:.1e}"
-    elif unit in {"", "s"} and abs(value) < 10:
+    elif float(value).is_integer():
+        text = f"{value:,.0f}"
+    elif unit in {"", "s", "x"} and abs(value) < 10:
         text = f"{value:.2f}"
     else:
         text = f"{value:,.1f}"
