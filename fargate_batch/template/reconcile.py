@@ -12,7 +12,11 @@ from troposphere import Ref, Sub
 from fargate_batch.names import RECONCILE, SUFFIX_PARAMETER, Output, StageOutput
 from fargate_batch.template.parts import wired
 from fargate_batch.template.policy import Statement, allow
-from fargate_batch.template.stage_access import execution_statements, use_key_through
+from fargate_batch.template.stage_access import (
+    SEND_ACTIONS,
+    execution_statements,
+    use_key_through,
+)
 from fargate_batch.template.task_definition import Task
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 # Fargate's smallest.
 CPU: Final = 256
 MEMORY_MIB: Final = 512
+
+LIST_ACTIONS: Final = ["s3:ListBucketVersions"]
 
 # It reads records and claims, and marks the claims whose work it puts on a queue.
 LEDGER_ACTIONS: Final = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
@@ -92,7 +98,7 @@ def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement
         if prefixes:
             listings.append(
                 allow(
-                    ["s3:ListBucketVersions"],
+                    LIST_ACTIONS,
                     [arn],
                     condition={"StringLike": {"s3:prefix": prefixes}},
                 )
@@ -101,7 +107,7 @@ def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement
     return [
         *listings,
         use_key_through(template, "sqs"),
-        allow(["sqs:SendMessage"], queues),
+        allow(SEND_ACTIONS, queues),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
     ]
 

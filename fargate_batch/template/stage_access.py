@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
     from fargate_batch.settings import Stage
 
+READ_ACTIONS = ["s3:GetObject", "s3:GetObjectVersion"]
+
+# Who may list is told that an object is gone, instead of being refused.
+LIST_ACTIONS = ["s3:ListBucket"]
+
+WRITE_ACTIONS = ["s3:AbortMultipartUpload", "s3:PutObject"]
+
+# What an attempt that was cut off left half sent. The action knows no prefix, and tells keys only.
+LIST_UPLOADS_ACTIONS = ["s3:ListBucketMultipartUploads"]
+
 # What the ledger's claims and completions are made of.
 LEDGER_ACTIONS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 
@@ -32,6 +42,8 @@ QUEUE_ACTIONS = [
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
 ]
+
+SEND_ACTIONS = ["sqs:SendMessage"]
 
 
 def execution_statements(template: Template, task: str, *, image_of: str) -> list[Statement]:
@@ -56,27 +68,19 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
     for bucket, arn in buckets.items():
         reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
         if reads:
-            statements.append(allow(["s3:GetObject", "s3:GetObjectVersion"], _objects(arn, reads)))
-            # Who may list is told that an object is gone, instead of being refused. A request for
-            # an object names no prefix, hence IfExists.
+            statements.append(allow(READ_ACTIONS, _objects(arn, reads)))
+            # A request for an object names no prefix, hence IfExists.
             condition = {"StringLikeIfExists": {"s3:prefix": [*reads]}}
-            statements.append(allow(["s3:ListBucket"], [arn], condition=condition))
+            statements.append(allow(LIST_ACTIONS, [arn], condition=condition))
         if writes:
-            statements.append(
-                allow(["s3:AbortMultipartUpload", "s3:PutObject"], _objects(arn, writes))
-            )
-            # What an attempt that was cut off left half sent. The action knows no prefix, and
-            # tells keys only.
-            statements.append(allow(["s3:ListBucketMultipartUploads"], [arn]))
+            statements.append(allow(WRITE_ACTIONS, _objects(arn, writes)))
+            statements.append(allow(LIST_UPLOADS_ACTIONS, [arn]))
     return [
         *statements,
         use_key_through(template, "s3", "sqs"),
         allow(QUEUE_ACTIONS, [wired(template, StageOutput.QUEUE_ARN.of(stage.name))]),
         # What it has given up on, with the reason.
-        allow(
-            ["sqs:SendMessage"],
-            [wired(template, StageOutput.DEAD_LETTER_QUEUE_ARN.of(stage.name))],
-        ),
+        allow(SEND_ACTIONS, [wired(template, StageOutput.DEAD_LETTER_QUEUE_ARN.of(stage.name))]),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
         # A worker protects itself from scale-in while it holds a message.
         allow(

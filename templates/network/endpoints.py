@@ -9,14 +9,19 @@ from troposphere import Select, Sub, Template, ec2
 from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.settings import Endpoint
-from fargate_batch.template import policy
+from fargate_batch.template import policy, reconcile, stage_access
 from fargate_batch.template.parts import STRINGS, body, name_tag, new_template, wired
-from fargate_batch.template.stage_access import (
-    LEDGER_ACTIONS,
-    PULL_ACTIONS,
-    QUEUE_ACTIONS,
-    WRITE_LOG_ACTIONS,
-)
+
+# Whatever a role of the tasks allows must pass on its way as well.
+OBJECT_ACTIONS = [
+    *stage_access.READ_ACTIONS,
+    *stage_access.LIST_ACTIONS,
+    *stage_access.WRITE_ACTIONS,
+    *stage_access.LIST_UPLOADS_ACTIONS,
+    *reconcile.LIST_ACTIONS,
+]
+LEDGER_ACTIONS = [*dict.fromkeys(stage_access.LEDGER_ACTIONS + reconcile.LEDGER_ACTIONS)]
+QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *stage_access.SEND_ACTIONS]
 
 
 def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
@@ -86,17 +91,7 @@ def _own(actions: list[str], *arns: str) -> policy.Statement:
 def _s3_policy(names: GivenNames) -> list[policy.Statement]:
     bucket = "s3:::" + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
     return [
-        _own(
-            [
-                "s3:GetObject",
-                "s3:GetObjectVersion",
-                "s3:PutObject",
-                "s3:AbortMultipartUpload",
-                "s3:ListBucket",
-            ],
-            bucket,
-            f"{bucket}/*",
-        ),
+        _own(OBJECT_ACTIONS, bucket, f"{bucket}/*"),
         # ECR keeps the images' layers in a bucket of its own, and Fargate fetches them from there.
         # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
         policy.allow(
@@ -122,22 +117,17 @@ def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.State
         return [
             token,
             _own(
-                PULL_ACTIONS,
+                stage_access.PULL_ACTIONS,
                 f"ecr:{here}:repository/{names.repository('*')}",
             ),
         ]
     if service is Endpoint.LOGS:
         return [
             _own(
-                WRITE_LOG_ACTIONS,
+                stage_access.WRITE_LOG_ACTIONS,
                 f"logs:{here}:log-group:{names.log_group('*')}:*",
             )
         ]
     if service is Endpoint.SQS:
-        return [
-            _own(
-                QUEUE_ACTIONS,
-                f"sqs:{here}:{names.of('*')}",
-            )
-        ]
+        return [_own(QUEUE_ACTIONS, f"sqs:{here}:{names.of('*')}")]
     return []

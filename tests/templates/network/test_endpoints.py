@@ -7,6 +7,8 @@ import pytest
 from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fargate_batch.settings import Settings
     from tests.templates.conftest import Render, Rendered
 
@@ -24,11 +26,37 @@ def by_service(endpoints: Rendered, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def actions_of(documents: Iterable[dict[str, Any]]) -> set[str]:
+    return {
+        action
+        for document in documents
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    }
+
+
 def test_tables_and_objects_are_reached_through_gateways(endpoints: Rendered) -> None:
     gateways = by_service(endpoints, "Gateway")
     assert set(gateways) == {"s3", "dynamodb"}
     for gateway in gateways.values():
         assert gateway["RouteTableIds"] == {"Ref": Output.PRIVATE_ROUTE_TABLE_IDS}
+
+
+@pytest.mark.parametrize("service", ["s3", "dynamodb", "sqs", "logs", "ecr.api"])
+def test_what_the_tasks_roles_allow_passes_on_its_way(
+    endpoints: Rendered, render: Render, environment: str, service: str
+) -> None:
+    both = by_service(endpoints, "Gateway") | by_service(endpoints, "Interface")
+    passing = actions_of([both[service]["PolicyDocument"]])
+    allowed = actions_of(
+        policy["PolicyDocument"]
+        for role in render(environment, StackPath.TASKS).of_type("AWS::IAM::Role").values()
+        for policy in role["Policies"]
+    )
+    prefix = service.split(".", maxsplit=1)[0] + ":"
+    needed = {action for action in allowed if action.startswith(prefix)}
+    assert needed
+    assert needed - passing == set()
 
 
 def test_what_a_task_cannot_start_without_is_there(endpoints: Rendered) -> None:
