@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import Request, urlopen
 
@@ -49,8 +50,12 @@ def _ask(agent: str, state: dict[str, Any]) -> None:
         headers={"Content-Type": "application/json"},
         method="PUT",
     )
+    refused: object
     try:
-        with urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - the same
-            pass
-    except OSError as error:
-        _log.warning("ECS did not take %s: %s", state, error)
+        with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the same
+            # Status 200 too may tell of a failure, e.g. DEPLOYMENT_BLOCKED.
+            refused = json.load(answer).get("failure")
+    except (OSError, HTTPException, ValueError) as error:
+        refused = error
+    if refused is not None:
+        _log.warning("ECS did not take %s: %s", state, refused)

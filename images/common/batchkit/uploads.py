@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from batchkit.errors import ObjectGoneError
 from batchkit.storage import exists
 
 if TYPE_CHECKING:
@@ -87,10 +88,7 @@ class Uploads:
                     IfNoneMatch="*",
                 )
             except ClientError as error:
-                if not exists(error):
-                    raise
-                self.storage.same_or_raise(error, upload.key, upload.sha256)
-                self._abort(upload.key, upload.upload_id)
+                self._accept(error, upload)
             self._waiting.pop(0)
 
     def abort_left(self, prefix: str) -> None:
@@ -102,7 +100,35 @@ class Uploads:
             for left in page.get("Uploads", []):
                 self._abort(left["Key"], left["UploadId"])
 
+    def _accept(self, error: ClientError, upload: Upload) -> None:
+        """Accept that an upload cannot be completed because its object exists with its bytes.
+
+        Raises:
+            ObjectConflictError: it exists with other bytes.
+            ClientError: it does not exist.
+        """
+        if exists(error):
+            self.storage.same_or_raise(error, upload.key, upload.sha256)
+            self._abort(upload.key, upload.upload_id)
+            return
+        if not _no_such_upload(error):
+            raise error
+        # It was completed and the answer lost, or a later attempt has taken it back.
+        try:
+            self.storage.same_or_raise(error, upload.key, upload.sha256)
+        except ObjectGoneError:
+            raise error from None
+
     def _abort(self, key: str, upload_id: str) -> None:
-        self.storage.client.abort_multipart_upload(
-            Bucket=self.storage.output_bucket, Key=key, UploadId=upload_id
-        )
+        try:
+            self.storage.client.abort_multipart_upload(
+                Bucket=self.storage.output_bucket, Key=key, UploadId=upload_id
+            )
+        except ClientError as error:
+            if not _no_such_upload(error):
+                raise
+
+
+def _no_such_upload(error: ClientError) -> bool:
+    """Whether an upload is completed or taken back already."""
+    return error.response.get("Error", {}).get("Code") == "NoSuchUpload"

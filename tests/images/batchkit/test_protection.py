@@ -21,6 +21,7 @@ class Agent(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.status = 200
+        self.answer: dict[str, Any] = {"protection": {"ProtectionEnabled": True}}
         self.asked: list[tuple[str, Any]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/api/task"
 
@@ -33,6 +34,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, json.loads(body)))
         self.send_response(self.server.status)
         self.end_headers()
+        self.wfile.write(json.dumps(self.server.answer).encode())
 
     def log_message(self, *_: Any) -> None:
         """Nothing: the tests look at what was asked."""
@@ -60,15 +62,35 @@ def test_protection_ends_with_work_that_fails(agent: Agent) -> None:
     assert [state for _, state in agent.asked] == [PROTECTED, RELEASED]
 
 
-def test_work_goes_on_where_the_agent_refuses(
+def test_what_the_agent_takes_is_not_worth_a_word(
     agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    agent.status = 400
+    with protection.from_scale_in(agent.url):
+        pass
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "said"),
+    [
+        (400, {"error": {"Code": "AccessDeniedException"}}, "HTTP Error 400"),
+        (200, {"failure": {"Reason": "DEPLOYMENT_BLOCKED"}}, "DEPLOYMENT_BLOCKED"),
+    ],
+)
+def test_work_goes_on_where_the_agent_refuses(
+    agent: Agent,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    answer: dict[str, Any],
+    said: str,
+) -> None:
+    agent.status, agent.answer = status, answer
     worked = []
     with protection.from_scale_in(agent.url):
         worked.append(1)
     assert worked == [1]
     assert "ECS did not take" in caplog.text
+    assert said in caplog.text
 
 
 def test_without_an_agent_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

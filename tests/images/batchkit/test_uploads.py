@@ -113,3 +113,47 @@ def test_what_another_attempt_left_is_taken_back_below_its_prefix_only(storage: 
         storage.client.create_multipart_upload(Bucket=storage.output_bucket, Key=key)
     Uploads(storage, "text/plain").abort_left("runs/a/shards/")
     assert under_way(storage) == ["runs/b/shards/00000.parquet"]
+
+
+def test_an_object_whose_completion_was_not_answered_is_complete(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = storage.client.complete_multipart_upload
+
+    def complete_unheard(**request: Any) -> None:
+        complete(**request)
+        raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")
+
+    monkeypatch.setattr(storage.client, "complete_multipart_upload", complete_unheard)
+    send(storage, {"a": b"one", "b": b"two"})
+    assert (storage.read_output("a"), storage.read_output("b")) == (b"one", b"two")
+
+
+def test_an_upload_that_a_later_attempt_took_back_is_not_completed(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    def send_and_lose() -> None:
+        with Uploads(storage, "text/plain") as uploads:
+            uploads.send("a", b"one")
+            Uploads(storage, "text/plain").abort_left("a")
+            uploads.complete()
+
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        send_and_lose()
+    assert objects(storage) == []
+    assert caplog.text == ""
+
+
+def test_what_another_takes_back_at_the_same_time_is_taken_back(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.client.create_multipart_upload(Bucket=storage.output_bucket, Key="a")
+    abort = storage.client.abort_multipart_upload
+
+    def abort_twice(**request: Any) -> None:
+        abort(**request)
+        abort(**request)
+
+    monkeypatch.setattr(storage.client, "abort_multipart_upload", abort_twice)
+    Uploads(storage, "text/plain").abort_left("a")
+    assert under_way(storage) == []
