@@ -23,7 +23,7 @@ _MAX_LINE_BYTES: Final = 1 << 20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
 _END, _OTHER_CONTROL = b"\x1e", b"\x1f"
-_ABOUT_FIELDS: Final = (b'"', b" ", b"\t")
+_ABOUT_FIELDS: Final = (b'"', b"\t", b" ,", b", ", b" \n", b"\n ", b" \r")
 """What may stand around a field and does not belong to it."""
 _UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
 """In UTF-8: the control characters beyond ASCII, and what stands for bytes that nobody could read.
@@ -156,9 +156,15 @@ def _lines(columns: list[str], pieces: list[bytes]) -> Batch:
         frame = frame.with_columns(
             pl.all().replace(_END.decode(), None), miscounted.alias(MISCOUNTED)
         )
-    if any(about in piece for piece in pieces for about in _ABOUT_FIELDS):
+    if any(map(_may_need_trimming, pieces)):
         frame = trimmed(frame)
     return Batch(frame, printable=printable)
+
+
+def _may_need_trimming(piece: bytes) -> bool:
+    """Whether something stands around a field; blanks within one, as in a name, cost nothing."""
+    # What stands around a field may be cut in two by the pieces.
+    return piece[:1] == b" " or piece[-1:] == b" " or any(about in piece for about in _ABOUT_FIELDS)
 
 
 def _is_printable_ascii(text: bytes) -> bool:
