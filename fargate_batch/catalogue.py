@@ -89,8 +89,6 @@ class Stage(Model):
     scaling: Scaling
     reads: Access = Access()
     writes: Access = Access()
-    attempt_seconds: Annotated[int, Field(ge=30, le=43200)] = 900
-    """How long one attempt may hold a message before another worker may take it."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Further environment variables, which the stage's own documentation describes."""
 

@@ -39,7 +39,6 @@ WRITE_LOG_ACTIONS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 QUEUE_ACTIONS = [
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
 ]
 
@@ -84,7 +83,7 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
         # A worker protects itself from scale-in while it holds a message.
         allow(
-            ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+            ["ecs:UpdateTaskProtection"],
             [
                 Sub(
                     "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:"

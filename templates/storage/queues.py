@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchkit.worker import VISIBILITY_SECONDS
 from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
 from fargate_batch import settings
@@ -68,7 +69,8 @@ def _add_queues(
         sqs.Queue(
             queue,
             QueueName=Sub(names.of(stage.name)),
-            VisibilityTimeout=stage.attempt_seconds,
+            # For whoever asks for no other; a worker renews it for as long as it lives.
+            VisibilityTimeout=VISIBILITY_SECONDS,
             MessageRetentionPeriod=storage.message_retention_days * 86400,
             ReceiveMessageWaitTimeSeconds=LONG_POLL_SECONDS,
             RedrivePolicy=sqs.RedrivePolicy(

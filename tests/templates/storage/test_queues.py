@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from batchkit.worker import VISIBILITY_SECONDS
 
 from fargate_batch.names import Output, StackPath
 
@@ -36,12 +37,12 @@ def test_dead_letter_queue_takes_from_its_own_queue_only(
         assert source["Fn::Sub"].endswith(":" + name)
 
 
-def test_a_message_is_hidden_for_as_long_as_an_attempt_may_take(
+def test_a_message_comes_back_from_whoever_died_with_it_as_from_a_worker(
     queues: Rendered, settings: Settings
 ) -> None:
     for stage in settings.stages:
         queue = queues.properties(f"{stage.logical_id}Queue")
-        assert queue["VisibilityTimeout"] == stage.attempt_seconds
+        assert queue["VisibilityTimeout"] == VISIBILITY_SECONDS
 
 
 def test_dead_letters_outlive_the_messages_they_were(queues: Rendered, settings: Settings) -> None:
