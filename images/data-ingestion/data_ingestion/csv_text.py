@@ -23,8 +23,8 @@ _MAX_LINE_BYTES: Final = 1 << 20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
 _END, _OTHER_CONTROL = b"\x1e", b"\x1f"
-_ABOUT_FIELDS: Final = (b'"', b"\t", b" ,", b", ", b" \n", b"\n ", b" \r")
-"""What may stand around a field and does not belong to it."""
+_BLANK_ABOUT_FIELD: Final = re.compile(rb" (?:(?=[,\r\n])|(?<=[,\n] ))")
+"""Begins with a blank, for that alone is looked for quickly."""
 _UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
 """In UTF-8: the control characters beyond ASCII, and what stands for bytes that nobody could read.
 """
@@ -163,8 +163,14 @@ def _lines(columns: list[str], pieces: list[bytes]) -> Batch:
 
 def _may_need_trimming(piece: bytes) -> bool:
     """Whether something stands around a field; blanks within one, as in a name, cost nothing."""
-    # What stands around a field may be cut in two by the pieces.
-    return piece[:1] == b" " or piece[-1:] == b" " or any(about in piece for about in _ABOUT_FIELDS)
+    return (
+        b'"' in piece
+        or b"\t" in piece
+        # A field may be cut in two by the pieces.
+        or piece[:1] == b" "
+        or piece[-1:] == b" "
+        or _BLANK_ABOUT_FIELD.search(piece) is not None
+    )
 
 
 def _is_printable_ascii(text: bytes) -> bool:

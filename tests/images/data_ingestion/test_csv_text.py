@@ -44,6 +44,21 @@ def test_line_ends_quotes_blanks_and_a_byte_order_mark_do_not_matter(end: str) -
     assert read(content).drop("line").rows() == read(text(ROW.format(1))).drop("line").rows()
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("field", [" P1", "P1 ", "  P1", "P1  ", "\tP1"])
+def test_blanks_around_a_field_go(field: str, size: int) -> None:
+    row = ROW.format(1)
+    for content in (text(row.replace("P1", field, 1)), text(row.replace("EUR", field, 1))):
+        chunks = (content[start : start + size] for start in range(0, len(content), size))
+        (batch,) = csv_text.csv_batches(chunks)
+        assert "P1" in batch.frame.row(0)
+
+
+def test_a_blank_within_a_field_stays() -> None:
+    (row,) = read(text(ROW.format(1).replace("ACME", "ACME  plc"))).rows()
+    assert "ACME  plc" in row
+
+
 def test_a_stray_quote_spoils_its_own_line_only() -> None:
     frame = read(text('"P1,2026-01-30,B,EQUITY,ACME,EUR,1', ROW.format(2)))
     assert frame["position_id"].to_list() == ["P1", "P2"]
