@@ -70,6 +70,17 @@ def convert(path: Path, known: Known, out: Path, *, plain: bool = False) -> None
     refused.to_parquet(out / "quarantine.parquet", index=False, compression="zstd")
 
 
+def refused(path: Path, known: Known) -> dict[int, set[str]]:
+    """Return the lines that are refused, with the rules that each breaks."""
+    raw = read(path)
+    rules = broken_rules(raw, parsed(raw), known, printable=False)
+    broken: dict[int, set[str]] = {}
+    for name, rows in rules.items():
+        for index in rows.index[rows]:
+            broken.setdefault(int(index) + 2, set()).add(name)
+    return broken
+
+
 def read(path: Path, *, plain: bool = False) -> pd.DataFrame:
     """Return a file's fields as text, stripped, and `_miscounted`; the index is line - 2."""
     with path.open(encoding="utf-8-sig") as file:

@@ -14,7 +14,8 @@ from data_ingestion.duplicates import SeenIds
 from data_ingestion.products import rules
 from data_ingestion.validation import QUARANTINE_SCHEMA, Validator
 
-from tests.images.data_ingestion import reference
+from benchmarks.peers import pandas_rules
+from benchmarks.peers.task import Known
 from tests.images.data_ingestion.conftest import AS_OF, BOND, FORWARD, GOOD, OPTION, positions_csv
 from tests.images.data_ingestion.test_rules import FACTORS, GAPS, SCENARIOS
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from data_ingestion.batch import Batch
 
-MARKET = reference.Market(
-    base="USD",
-    whole={kind: {name for of, name in FACTORS if of == kind} for kind, _ in FACTORS},
-    gaps={kind: {name for of, name in GAPS if of == kind} for kind, _ in GAPS},
+KINDS = ("EQ", "FX", "RATE", "VOL")
+MARKET = Known(
+    complete={kind: [name for of, name in FACTORS if of == kind] for kind in KINDS},
+    gappy={kind: [name for of, name in GAPS if of == kind] for kind in KINDS},
 )
 NAMES = ["ACME", "CALM", "GAPPY", "GAPVOL", "GAPDIV", "NOBODY", "EURUSD", "EUR-OIS", "EUR-GOV"]
 NAMES += ["JPY-OIS", "CHF-OIS", "ACME-DIV", "EURJPY", "EURCHF", "USDEUR"]
@@ -78,6 +79,13 @@ def converted(
     return result, validator, pl.concat(good)
 
 
+def refused(content: bytes, folder: Path) -> dict[int, set[str]]:
+    """The lines that the same rules, written independently in pandas, refuse, and why."""
+    path = folder / "positions.csv"
+    path.write_bytes(content)
+    return pandas_rules.refused(path, MARKET)
+
+
 def in_chunks(content: bytes, size: int = 1000) -> Iterator[bytes]:
     return (content[start : start + size] for start in range(0, len(content), size))
 
@@ -91,7 +99,7 @@ def test_the_quarantine_equals_the_same_rules_written_independently(
     content = sample(8000, seed)
     result, validator, good = converted(csv_text.csv_batches(in_chunks(content)), tmp_path / "a")
     quarantine = pl.read_parquet(result.quarantine)
-    expected = reference.broken_rules(content, AS_OF, MARKET)
+    expected = refused(content, tmp_path)
     found = dict(quarantine.select("line", "rules").iter_rows())
     assert {line: set(names) for line, names in found.items()} == expected
     assert list(found) == sorted(found)
@@ -108,8 +116,8 @@ def test_the_quarantine_equals_the_same_rules_written_independently(
     assert (result.rows, result.rows_refused) == (8000, len(expected))
 
 
-def test_every_rule_is_broken_by_the_sample() -> None:
-    broken = set().union(*reference.broken_rules(sample(8000, 0), AS_OF, MARKET).values())
+def test_every_rule_is_broken_by_the_sample(tmp_path: Path) -> None:
+    broken = set().union(*refused(sample(8000, 0), tmp_path).values())
     assert broken == {rule.id for rule in rules([*POSITION_SCHEMA, MISCOUNTED], AS_OF, SCENARIOS)}
 
 
