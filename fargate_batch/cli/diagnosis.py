@@ -9,6 +9,7 @@ from batchkit.claims import ClaimState, claim_key
 from batchkit.events import S3Event
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
+from batchkit.versions import list_versions
 
 from fargate_batch.cli.failures import FailedTask, failed_tasks
 from fargate_batch.cli.logs import errors_among, logs_of
@@ -107,18 +108,11 @@ def objects_of(environment: Environment, record: dict[str, Any]) -> Iterator[tup
         S3Event(record["input_bucket"], record["input_key"], record.get("input_version")),
     )
     bucket = environment[Output.OUTPUT_BUCKET_NAME]
-    pages = (
-        environment.client("s3")
-        .get_paginator("list_object_versions")
-        .paginate(Bucket=bucket, Prefix=RunKeys(record["run_id"]).prefix)
-    )
-    for page in pages:
-        for found in page.get("Versions", []):
-            if not found["IsLatest"]:
-                # Written again with the same bytes; the stages work the last version.
-                continue
-            version = None if found["VersionId"] == "null" else found["VersionId"]
-            yield "output", S3Event(bucket, found["Key"], version)
+    prefix = RunKeys(record["run_id"]).prefix
+    for found in list_versions(environment.client("s3"), bucket, prefix):
+        # Of what was written again with the same bytes the stages work the last version.
+        if found.is_latest:
+            yield "output", found.event
 
 
 def way_on(environment: Environment, record: dict[str, Any]) -> str:

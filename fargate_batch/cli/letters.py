@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchkit import dead_letters
-from batchkit.errors import BadEventError, NotDeadError
+from batchkit.errors import BadEventError, NotDeadError, UnknownStageError
 from batchkit.events import from_message
-from batchkit.ledger import TERMINAL_STATES, RunState
+from batchkit.ledger import RunState
 from batchkit.place import Sent
 from batchkit.records import record_key
-from batchkit.redrive import drain_dead_letters, redrive
+from batchkit.redrive import can_redrive, drain_dead_letters, redrive
 
 from fargate_batch.cli.records import WAITING, find_run, read_items
 
@@ -36,6 +36,7 @@ def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
     Raises:
         UnknownRunError: there is no such run.
         NotDeadError: it is not dead-lettered.
+        UnknownStageError: the catalogue has no stage (any more) that could do the work.
     """
     record = find_run(environment, run)
     if record["state"] == WAITING:
@@ -44,22 +45,31 @@ def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
             f"`batch reconcile --environment {environment.name}` puts it on its queue."
         )
     place = environment.place()
-    if is_dead(record):
+    if can_redrive(record):
         # First, so that the letter of a further failure stays. Nothing is lost if this ends in
         # between: what a redrive goes by is the ledger.
         drain_dead_letters(place, environment.dead_letter_queues(), run)
     return redrive(place, run)
 
 
-def is_dead(record: dict[str, Any]) -> bool:
-    """Whether a run is dead-lettered, or its redrive broke off."""
-    broke_off = record.get("dead_claims") and record["state"] not in TERMINAL_STATES
-    return bool(record["state"] == RunState.DEAD_LETTERED or broke_off)
+def redrive_dead(environment: Environment) -> tuple[list[Sent], list[str]]:
+    """Redrive every run that can be; this reads the whole ledger.
 
-
-def dead_runs(environment: Environment) -> list[str]:
-    """The runs that a redrive has something to do for; this reads the whole ledger."""
-    return [record["run_id"] for record in environment.ledger().all() if is_dead(record)]
+    Returns:
+        What was put on its queue, and for each run that was left as it is, why.
+    """
+    sent: list[Sent] = []
+    refused: list[str] = []
+    dead = [record["run_id"] for record in environment.ledger().all() if can_redrive(record)]
+    for run in dead:
+        try:
+            sent += redrive_run(environment, run)
+        except NotDeadError:
+            continue  # somebody else has redriven it since
+        except UnknownStageError as error:
+            # It keeps no other run from being worked.
+            refused.append(f"{run}: {error}")
+    return sent, refused
 
 
 def resend_undelivered(environment: Environment) -> list[Sent]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import click
-from batchkit.errors import NotDeadError, UnknownRunError
+from batchkit.errors import NotDeadError, UnknownRunError, UnknownStageError
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from sceptre.exceptions import SceptreException
@@ -47,7 +47,7 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(NO_PROGRESS)
     # Sceptre raises its own when a config cannot be read, and UserError is one of them.
-    except (SceptreException, UnknownRunError, NotDeadError) as error:
+    except (SceptreException, UnknownRunError, NotDeadError, UnknownStageError) as error:
         click.echo(str(error), err=True)
         sys.exit(FAILED)
     except (ClientError, BotoCoreError) as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
-from batchkit.errors import NotDeadError
 from batchkit.ledger import TERMINAL_STATES, RunState
 from batchkit.reconcile import reconcile as put_back
 from rich.console import Console
@@ -16,15 +16,15 @@ from rich.console import Console
 from fargate_batch.cli import showing
 from fargate_batch.cli.diagnosis import diagnose
 from fargate_batch.cli.letters import (
-    dead_runs,
     discard_strays,
     letters_of,
+    redrive_dead,
     redrive_run,
     resend_undelivered,
 )
 from fargate_batch.cli.logs import logs_of
 from fargate_batch.cli.moments import Moment
-from fargate_batch.cli.options import EXIT_CODES, Options, common, say
+from fargate_batch.cli.options import EXIT_CODES, FAILED, Options, common
 from fargate_batch.cli.records import WAITING, find_run, list_all_runs, list_runs
 
 if TYPE_CHECKING:
@@ -153,24 +153,25 @@ def redrive(options: Options, run: str | None, *, everything: bool) -> None:
     if (run is None) == (not everything):
         raise click.UsageError("Name a run, or give --all.")
     environment = options.find()
+    refused: list[str] = []
     if run is not None:
         sent = list(redrive_run(environment, run))
     else:
-        sent = []
-        for one in dead_runs(environment):
-            # Somebody else may have redriven it since.
-            with contextlib.suppress(NotDeadError):
-                sent += redrive_run(environment, one)
+        sent, refused = redrive_dead(environment)
         sent += resend_undelivered(environment)
     if options.json:
         click.echo(json.dumps([asdict(piece) for piece in sent], indent=2))
-        return
-    showing.show_sent(sent)
-    if sent:
-        count = len({piece.run_id for piece in sent})
-        click.echo(f"{len(sent)} pieces of {count} runs are on their queues again.")
     else:
-        say(options, "Nothing is dead-lettered.")
+        showing.show_sent(sent)
+        count = len({piece.run_id for piece in sent})
+        if sent:
+            click.echo(f"{len(sent)} pieces of {count} runs are on their queues again.")
+        elif not refused:
+            click.echo("Nothing is dead-lettered.")
+    for message in refused:
+        click.echo(message, err=True)
+    if refused:
+        sys.exit(FAILED)
 
 
 @click.command("dead-letters", epilog=EXIT_CODES)

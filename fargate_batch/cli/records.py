@@ -14,6 +14,7 @@ from batchkit.errors import UnknownRunError
 from batchkit.items import timestamp
 from batchkit.records import record_key
 from batchkit.runs import POSITIONS_PREFIX, run_id
+from batchkit.versions import list_versions
 
 from fargate_batch import project
 from fargate_batch.names import Output
@@ -53,18 +54,10 @@ class Input:
 def list_inputs(environment: Environment, since: datetime | None = None) -> Iterator[Input]:
     """Every version of a positions file, in the order of its key; those since then."""
     bucket = environment[Output.INPUT_BUCKET_NAME]
-    pages = (
-        environment.client("s3")
-        .get_paginator("list_object_versions")
-        .paginate(Bucket=bucket, Prefix=POSITIONS_PREFIX)
-    )
-    for page in pages:
-        for found in page.get("Versions", []):
-            if since is not None and found["LastModified"] < since:
-                continue
-            version = None if found["VersionId"] == "null" else found["VersionId"]
-            run = run_id(bucket, found["Key"], version)
-            yield Input(run, bucket, found["Key"], version, found["LastModified"])
+    for found in list_versions(environment.client("s3"), bucket, POSITIONS_PREFIX):
+        key, version = found.event.key, found.event.version_id
+        if since is None or found.written_at >= since:
+            yield Input(run_id(bucket, key, version), bucket, key, version, found.written_at)
 
 
 def list_runs(environment: Environment, since: datetime) -> list[dict[str, Any]]:

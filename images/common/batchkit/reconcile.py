@@ -25,16 +25,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.batches import get_items
 from batchkit.claims import Claims, ClaimState, claim_key
-from batchkit.events import S3Event
 from batchkit.place import Sent, send
 from batchkit.records import record_key
 from batchkit.runs import RunKeys, run_id
 from batchkit.states import TERMINAL_STATES
+from batchkit.versions import list_versions
 from batchkit.waiting import nudge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from batchkit.events import S3Event
     from batchkit.place import Place, Route
 
 LOOKBACK_HOURS: Final = 72.0
@@ -145,7 +146,8 @@ def _inputs(place: Place, since: float | None) -> Iterator[_Found]:
     """Yield every version of every object that starts a run, and is young enough."""
     routes = [route for route in place.routes if route.bucket == "input"]
     for prefix in _outermost({route.prefix for route in routes}):
-        for event, written_at, _ in _versions(place, place.input_bucket, prefix):
+        for version in list_versions(place.s3, place.input_bucket, prefix):
+            event, written_at = version.event, version.written_at.timestamp()
             heard = any(route.matches(event.key) for route in routes)
             if heard and (since is None or written_at >= since):
                 yield _Found(event, run_id(event.bucket, event.key, event.version_id), written_at)
@@ -164,23 +166,13 @@ def _pieces(
         if found.run_id not in records:
             continue
         prefix = RunKeys(found.run_id).prefix
-        for event, written_at, is_latest in _versions(place, place.output_bucket, prefix):
+        for version in list_versions(place.s3, place.output_bucket, prefix):
             # A run's objects are written once; of one that was written again the last one counts.
-            if is_latest:
-                own = _Found(event, found.run_id, written_at)
+            if version.is_latest:
+                own = _Found(version.event, found.run_id, version.written_at.timestamp())
                 yield from (
-                    _Piece(route, own) for route in routes["output"] if route.matches(event.key)
+                    _Piece(route, own) for route in routes["output"] if route.matches(own.event.key)
                 )
-
-
-def _versions(place: Place, bucket: str, prefix: str) -> Iterator[tuple[S3Event, float, bool]]:
-    """Yield each version of an object, when it was written, and whether it is the last."""
-    pages = place.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for version in page.get("Versions", []):
-            found = version.get("VersionId")
-            event = S3Event(bucket, version["Key"], None if found == "null" else found)
-            yield event, version["LastModified"].timestamp(), version["IsLatest"]
 
 
 def _records(place: Place, inputs: Iterable[_Found]) -> dict[str, dict[str, Any]]:

@@ -50,12 +50,12 @@ def redrive(
     while True:
         record = ledger.get(run_id)
         dead: set[str] = record.get("dead_claims", set())
-        broke_off = dead and record["state"] not in TERMINAL_STATES
-        if record["state"] != RunState.DEAD_LETTERED and not broke_off:
+        if not can_redrive(record):
             raise NotDeadError(f"The run {run_id} is not dead-lettered but {record['state']}.")
         routes = {claim_id: _route(place, claim_id) for claim_id in sorted(dead)}
         items = {claim_id: revive(claims, claim_id) for claim_id in routes}
         # A piece that became a dead letter just now must be taken back with the others.
+        broke_off = record["state"] != RunState.DEAD_LETTERED
         if broke_off or ledger.redriven(run_id, dead):
             break
     sent = tuple(
@@ -65,6 +65,12 @@ def redrive(
     )
     ledger.put_back(run_id, dead)
     return sent
+
+
+def can_redrive(record: Mapping[str, Any]) -> bool:
+    """Whether a run is dead-lettered, or its redrive broke off."""
+    broke_off = record.get("dead_claims") and record["state"] not in TERMINAL_STATES
+    return bool(record["state"] == RunState.DEAD_LETTERED or broke_off)
 
 
 def drain_dead_letters(place: Place, dead_letter_urls: Mapping[str, str], run_id: str) -> int:

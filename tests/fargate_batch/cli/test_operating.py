@@ -296,6 +296,21 @@ def test_a_redrive_of_all_takes_up_every_dead_run_and_events_that_never_reached_
     assert json.loads(batch("redrive", "--all", "--json").out) == []
 
 
+def test_a_run_whose_stage_is_gone_keeps_no_other_from_being_redriven(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    stuck, event = begin(launched)
+    launched.ledger.dead_letter(stuck, claim_key("gone", event), "MemoryError: 2 GB")
+    dead, other = begin(launched, "positions/other.csv")
+    bury(launched, dead, other)
+    why = f"The catalogue has no stage 'gone' that could work {claim_key('gone', event)}."
+    ended = batch("redrive", "--all")
+    assert ended.code == 1
+    assert ended.out.splitlines()[0] == f"{dead}: positions/other.csv to data-ingestion"
+    assert ended.message == f"{stuck}: {why}"
+    assert batch("redrive", stuck).message == why
+
+
 def test_all_dead_letters_are_listed_those_of_no_run_too_and_none_is_lost(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
