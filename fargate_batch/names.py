@@ -15,6 +15,13 @@ SUFFIX_PATTERN: Final = "^[a-zA-Z0-9]+$"
 # The task that finds what got lost. It is no stage, but its outputs are named as a stage's are.
 RECONCILE: Final = "reconcile"
 
+# The rule and the log group of tasks that failed, and the log group of the network's traffic.
+TASK_FAILURES: Final = "task-failures"
+FLOW_LOGS: Final = "vpc-flow"
+
+# Named as a stage's resources are, so no stage may be called so.
+PLATFORM_NAMES: Final = frozenset({RECONCILE, TASK_FAILURES, FLOW_LOGS})
+
 
 class StackPath(StrEnum):
     """Where a stack lives below config/<environment>/ and below templates/."""
@@ -139,7 +146,7 @@ class GivenNames:
 
     def failure_log_group(self) -> str:
         """Where EventBridge writes failed tasks; it may write below /aws/events only."""
-        return f"/aws/events/{self.project}/task-failures/{self.suffix}"
+        return f"/aws/events/{self.project}/{TASK_FAILURES}/{self.suffix}"
 
     def insights_log_group(self) -> str:
         """Where Container Insights writes; AWS chooses the name, from the cluster's."""

@@ -22,7 +22,7 @@ from pydantic import (
 
 from fargate_batch.catalogue import Dispatch, Model, Scaling, Source, Stage
 from fargate_batch.errors import UserError
-from fargate_batch.names import RECONCILE
+from fargate_batch.names import PLATFORM_NAMES, RECONCILE
 from fargate_batch.setting_problems import explain
 
 __all__ = [
@@ -219,10 +219,10 @@ class Settings(Model):
         if len(set(names)) != len(names):
             raise ValueError(f"stages {names} name one stage twice")
         others = {f"{name}-{kind}" for name in names for kind in ("retry", "dead-letter")}
-        taken = sorted(set(names) & {RECONCILE, *others})
+        taken = sorted(set(names) & {*PLATFORM_NAMES, *others})
         if taken:
             raise ValueError(
-                f"the platform itself has rules or queues called {', '.join(taken)}; "
+                f"the platform itself has rules, queues or logs called {', '.join(taken)}; "
                 "call the stage something else"
             )
         return self

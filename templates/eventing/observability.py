@@ -18,6 +18,7 @@ from fargate_batch.names import (
     RECONCILE,
     SUFFIX_PARAMETER,
     SUFFIX_PATTERN,
+    TASK_FAILURES,
     GivenNames,
     Output,
     StageOutput,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from fargate_batch.settings import Settings
 
-FAILURE_RULE = "task-failures"
 # So many of its periods in a row without a sign of life.
 RECONCILES_MISSED = 3
 LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
@@ -93,7 +93,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             retention_in_days=environment.log_retention_days,
             kms_key_id=self._wired(Output.KEY_ARN),
         )
-        rule_name = Fn.sub(self._names.of(FAILURE_RULE))
+        rule_name = Fn.sub(self._names.of(TASK_FAILURES))
         rule = events.CfnRule(
             self,
             "TaskFailureRule",
@@ -120,7 +120,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         # The service that delivers creates streams without naming the rule.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         writers = {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]}
-        rule = Fn.sub(RULE_ARN + self._names.of(FAILURE_RULE))
+        rule = Fn.sub(RULE_ARN + self._names.of(TASK_FAILURES))
         document = policy.document(
             policy.allow(["logs:CreateLogStream"], [group.attr_arn], principal=writers),
             policy.allow(
@@ -133,7 +133,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         return logs.CfnResourcePolicy(
             self,
             "TaskFailureLogPolicy",
-            policy_name=Fn.sub(self._names.of(FAILURE_RULE)),
+            policy_name=Fn.sub(self._names.of(TASK_FAILURES)),
             policy_document=self.to_json_string(document),
         )
 
@@ -141,7 +141,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         limits = environment.alarms
         self._alarm(
             "TaskFailureAlarm",
-            FAILURE_RULE,
+            TASK_FAILURES,
             failures,
             threshold=limits.task_failures,
             description=(

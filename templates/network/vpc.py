@@ -7,7 +7,7 @@ from typing import Any
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, iam, logs
 
 from fargate_batch import settings
-from fargate_batch.names import GivenNames, Output
+from fargate_batch.names import FLOW_LOGS, GivenNames, Output
 from fargate_batch.template import policy
 from fargate_batch.template.parts import body, give, name_tag, new_template, wired
 
@@ -134,7 +134,7 @@ def _add_flow_logs(template: Template, network: settings.Network, names: GivenNa
     group = template.add_resource(
         logs.LogGroup(
             "FlowLogGroup",
-            LogGroupName=Sub(names.log_group("vpc-flow")),
+            LogGroupName=Sub(names.log_group(FLOW_LOGS)),
             RetentionInDays=network.flow_log_retention_days,
             KmsKeyId=wired(template, Output.KEY_ARN),
         )

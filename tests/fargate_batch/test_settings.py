@@ -167,11 +167,18 @@ def test_row_that_is_none_is_refused(data: dict[str, Any], value: object) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["reconcile", "risk-calculation-retry", "data-ingestion-dead-letter"]
+    "name",
+    [
+        "reconcile",
+        "task-failures",
+        "vpc-flow",
+        "risk-calculation-retry",
+        "data-ingestion-dead-letter",
+    ],
 )
 def test_a_stage_does_not_take_a_name_of_the_platforms_own(data: dict[str, Any], name: str) -> None:
     data["stages"][name] = data["stages"]["risk-calculation"]
-    assert f"the platform itself has rules or queues called {name}" in refusal(data)
+    assert f"the platform itself has rules, queues or logs called {name}" in refusal(data)
 
 
 @pytest.mark.parametrize(
