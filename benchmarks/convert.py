@@ -11,6 +11,7 @@ import argparse
 import importlib
 import json
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -60,6 +61,7 @@ def _own(path: Path, market_data: Path, out: Path) -> Callable[[], None]:
             csv_batches(_chunks(path)), Validator(AS_OF, made), store, scratch, SHARD_ROWS
         )
         done.quarantine.rename(out / "quarantine.parquet")
+        shutil.rmtree(scratch)
 
     return work
 

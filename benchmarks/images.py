@@ -18,7 +18,7 @@ from imaging import contents, preparation, sources, targets, unpacking, wheels
 LIMITS_MB: Final = {"data-ingestion": 230, "risk-calculation": 500, "report-generation": 230}
 FIRST_CALL_SECONDS: Final = 1.0
 _RUNS: Final = 5
-# A package imports all that its stage needs. Kernels are loaded where they are defined, so theirs is
+# A package imports all that its stage needs. Kernels are loaded where they are defined, so that is
 # timed alone, after what they import: numpy, and numba as `compiled` sets it up.
 _FIRST_CALL: Final = """
 import importlib.util, json, sys, time, types

@@ -113,8 +113,9 @@ def markdown(figures: Sequence[Figure], command: str, head: str = "command") -> 
     )
 
 
-def write(title: str, part: str, path: Path = RESULTS) -> None:
+def write(title: str, part: str, path: Path | None = None) -> None:
     """Write one part of docs/benchmarks.md; the others stay."""
+    path = path or RESULTS
     parts = {**_parts(path.read_text() if path.exists() else ""), title: part}
     sections = [f"## {name}\n\n{text}\n" for name, text in sorted(parts.items())]
     path.write_text("\n".join([_HEAD, *sections]))
