@@ -25,7 +25,7 @@ _NOT_SOURCES: Final = (".git", ".venv", ".local", ".cache", "*_cache", "__pycach
 _BIN: Final = Path(sys.executable).parent
 
 # Small shards make a fan-in of a small file; few scenarios make it quick.
-STAGE_VARIABLES: Final = {"SHARD_ROWS": "16", "MC_SCENARIOS": "25"}
+STAGE_VARIABLES: Final = {"SHARD_ROWS": "32", "MC_SCENARIOS": "25"}
 _EVERY_STAGE: Final = "POLARS_MAX_THREADS:"
 
 
