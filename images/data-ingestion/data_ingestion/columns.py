@@ -90,6 +90,15 @@ def trimmed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(text.str.strip_chars(' \t"').replace("", None))
 
 
+def picked(frame: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
+    """Return the rows that are wanted, without holding on to the text of the others."""
+    rows = frame.filter(wanted)
+    if 2 * rows.height > frame.height:
+        return rows
+    # What `filter` returns shares the memory of all texts; what is joined has its own.
+    return rows.with_columns(pl.col(pl.String) + "")
+
+
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
     """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed) and the line.
 

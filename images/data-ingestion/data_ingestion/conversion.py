@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_ingestion.batch import read_ahead
-from data_ingestion.columns import LINE
+from data_ingestion.columns import LINE, picked
 from data_ingestion.duplicates import SeenIds
 from data_ingestion.shards import Shard, ShardWriter
 from data_ingestion.validation import QUARANTINE_SCHEMA
@@ -70,7 +70,7 @@ def convert(
     with ShardWriter(store, shard_rows) as shards:
         for batch in read_ahead(batches):
             suspect = seen.suspect(batch.frame["position_id"].cast(pl.String))
-            suspects.add(batch.frame.filter(suspect))
+            suspects.add(picked(batch.frame, suspect))
             good, bad = validator.split(batch.frame, leave=suspect, printable=batch.printable)
             shards.add(good)
             refused.add(bad)

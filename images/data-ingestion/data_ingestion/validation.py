@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_ingestion.columns import LINE, POSITION_SCHEMA, RAW_PREFIX, typed
+from data_ingestion.columns import LINE, POSITION_SCHEMA, RAW_PREFIX, picked, typed
 from data_ingestion.products import rules, with_products
 from data_ingestion.rules import DUPLICATE
 
@@ -65,10 +65,10 @@ class Validator:
             for name in POSITION_SCHEMA
         )
         if left.any():
-            good = good.filter(~left)
+            good = picked(good, ~left)
         if not refused.any():
             return good, pl.DataFrame(schema=QUARANTINE_SCHEMA)
-        return good, self._quarantined(wide.filter(refused), flags.filter(refused), checks)
+        return good, self._quarantined(picked(wide, refused), picked(flags, refused), checks)
 
     def _rules(self, columns: tuple[str, ...], *, printable: bool) -> list[Rule]:
         key = (columns, printable)
