@@ -343,11 +343,13 @@ def test_sources_that_change_meanwhile_are_not_pushed_under_the_old_tag(
     target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare = contents.prepare
-    once = threading.Lock()
+    lock, saved = threading.Lock(), []
 
     def meanwhile(*arguments: Any) -> Any:
-        with once:
-            project.write("common/batchkit/__init__.py", "saved = 'meanwhile'\n")
+        with lock:
+            # Once: while a file is written again it is empty, as it was at first.
+            if not saved:
+                saved.append(project.write("common/batchkit/__init__.py", "saved = 'meanwhile'\n"))
         return prepare(*arguments)
 
     monkeypatch.setattr(contents, "prepare", meanwhile)
