@@ -343,7 +343,8 @@ def test_sources_that_change_meanwhile_are_not_pushed_under_the_old_tag(
     target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare = contents.prepare
-    lock, saved = threading.Lock(), []
+    lock = threading.Lock()
+    saved: list[Path] = []
 
     def meanwhile(*arguments: Any) -> Any:
         with lock:
