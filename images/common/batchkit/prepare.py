@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from batchkit.errors import BadEnvironmentError
+
 FOLDER_VARIABLE: Final = "PREPARED"
 _HASH_SEED: Final = "PYTHONHASHSEED"
 
@@ -40,7 +42,11 @@ def main() -> int:
         return 0
     folder = Path(os.environ[FOLDER_VARIABLE])
     folder.mkdir(parents=True)
-    importlib.import_module(f"{package}.prepare").prepare(folder)
+    try:
+        importlib.import_module(f"{package}.prepare").prepare(folder)
+    except BadEnvironmentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 

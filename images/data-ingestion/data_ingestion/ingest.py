@@ -168,6 +168,7 @@ def _manifest(
         "rows_in": converted.rows,
         "rows_refused": converted.rows_refused,
         "refused_by_rule": dict(sorted(validator.counts.items())),
+        "rules": dict(sorted(validator.sentences.items())),
         "factors_without_history": scenario_set.incomplete,
         "scenarios": scenario_set.describe(),
         "books": {name: asdict(book) for name, book in converted.books.items()},
@@ -190,11 +191,15 @@ def date_of(frame: pl.DataFrame) -> date:
 
 def _too_many(converted: Converted, validator: Validator, keys: RunKeys) -> str:
     common = sorted(validator.counts.items(), key=lambda item: (-item[1], item[0]))[:3]
-    reasons = ", ".join(f"{rule} ({count})" for rule, count in common)
+    reasons = " ".join(
+        f"{validator.sentences[rule]} [{rule} ({count}), first in line "
+        f"{validator.first_lines[rule]}]"
+        for rule, count in common
+    )
     gaps = validator.scenarios.incomplete
     listed = ", ".join(f"{name} ({missing} dates)" for name, missing in list(gaps.items())[:5])
     return (
         f"{converted.rows_refused} of {converted.rows} rows were refused, which is more than is "
-        f"allowed. The most frequent reasons: {reasons}. {keys.quarantine} has every refused row "
+        f"allowed. The most frequent reasons: {reasons} {keys.quarantine} has every refused row "
         "with its reasons." + (f" Factors whose history has gaps: {listed}." if gaps else "")
     )

@@ -34,6 +34,10 @@ class Validator:
     scenarios: ScenarioSet
     counts: dict[str, int] = field(default_factory=dict)
     """How many rows broke each rule so far."""
+    sentences: dict[str, str] = field(default_factory=dict)
+    """What is wrong with them, by rule."""
+    first_lines: dict[str, int] = field(default_factory=dict)
+    """Where the first of them stands, by rule."""
     _known_rules: dict[tuple[tuple[str, ...], bool], list[Rule]] = field(default_factory=dict)
 
     def split(
@@ -84,6 +88,9 @@ class Validator:
         counts = broken.sum().row(0, named=True)
         checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:
+            if rule.id not in self.counts:
+                self.sentences[rule.id] = rule.sentence
+                self.first_lines[rule.id] = refused[LINE].filter(broken[rule.id])[0]
             self.counts[rule.id] = self.counts.get(rule.id, 0) + counts[rule.id]
         as_read = [
             pl.col(RAW_PREFIX + name).cast(pl.String).alias(name)

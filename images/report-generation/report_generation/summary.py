@@ -39,6 +39,7 @@ _FACTS: Final = (
     "rows_in",
     "rows_refused",
     "refused_by_rule",
+    "rules",
     "factors_without_history",
 )
 """What the manifest says and the summary repeats."""

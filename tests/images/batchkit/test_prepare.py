@@ -64,3 +64,13 @@ def test_without_the_folder_a_task_knows_that_nothing_was_prepared(
 def test_a_task_finds_what_was_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREPARED", str(tmp_path))
     assert prepare.prepared_folder() == tmp_path
+
+
+def test_a_mistake_in_what_users_edit_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    stage(
+        tmp_path,
+        "from batchkit.errors import BadEnvironmentError\n\n\n"
+        "def prepare(folder):\n    raise BadEnvironmentError('stress.toml: a typo')\n",
+    )
+    done = run(tmp_path)
+    assert (done.returncode, done.stderr) == (2, "stress.toml: a typo\n")

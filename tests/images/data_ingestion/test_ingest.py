@@ -70,6 +70,7 @@ def test_a_file_becomes_shards_a_quarantine_and_a_manifest(place: Place) -> None
     manifest = place.read_json(keys.manifest)
     assert (manifest["rows_in"], manifest["rows_refused"]) == (20, 1)
     assert manifest["refused_by_rule"] == {"unreadable-quantity": 1}
+    assert manifest["rules"] == {"unreadable-quantity": "Its quantity is not a number."}
     assert [shard["rows"] for shard in manifest["shards"]] == [8, 8, 3]
     assert manifest["books"] == {"B1": {"rows": 19, "quantity": 1900.0}}
     blocks = manifest["scenarios"]["blocks"]

@@ -122,6 +122,10 @@ def _manifest(
         "rows_in": 1000,
         "rows_refused": 12,
         "refused_by_rule": {"duplicate-id": 5, "as-of": 7},
+        "rules": {
+            "duplicate-id": "Its position_id stands on an earlier line.",
+            "as-of": "Its as_of is not 2026-01-30, the date of this file.",
+        },
         "factors_without_history": {"NEW-LISTING": 40},
         "books": {book: {"rows": 988 // len(books), "quantity": 1e6} for book in books},
         "scenarios": {"sha256": SHA256, "count": days + draws + len(stress), "blocks": blocks},

@@ -95,4 +95,4 @@ def test_what_users_wrote_is_no_formula(content: bytes) -> None:
 
 def test_an_empty_table_keeps_its_header(results: Results) -> None:
     empty = replace(results, summary={**results.summary, "refused_by_rule": {}})
-    assert rows(workbook.render(empty), "Refused rows") == [["Rule", "Rows"]]
+    assert rows(workbook.render(empty), "Refused rows") == [["Rule", "Rows", "What is wrong"]]

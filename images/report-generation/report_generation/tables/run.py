@@ -15,8 +15,13 @@ def refused(summary: Mapping[str, Any]) -> Table:
     """How many rows broke each rule, the most first."""
     return Table(
         "Refused rows by reason",
-        [Column("Rule"), Column("Rows", Kind.COUNT)],
-        sorted(summary["refused_by_rule"].items(), key=lambda item: (-item[1], item[0])),
+        [Column("Rule"), Column("Rows", Kind.COUNT), Column("What is wrong")],
+        [
+            [rule, count, summary["rules"][rule]]
+            for rule, count in sorted(
+                summary["refused_by_rule"].items(), key=lambda item: (-item[1], item[0])
+            )
+        ],
     )
 
 
