@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchkit.claims import ClaimState
 from batchkit.items import packed, unpacked
 from batchkit.ledger import RunState
+from batchkit.records import record_key
 from batchkit.runs import RUNS_PREFIX, RunKeys, run_of_key
 
 from fargate_batch.names import Output, StageOutput
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fargate_batch.environment import Environment
 
 CLAIM_PREFIX: Final = "claim#"
+RECORD_PREFIX: Final = record_key("")
 _SUMMARY: Final = "summary.json"
 # What a report says of its own run, and not of its positions.
 _OWN: Final = ("run_id", "input", "timings")
@@ -70,7 +72,8 @@ class World:
 
 def look(environment: Environment) -> World:
     """Read the ledger and the output bucket."""
-    items = list(_scan(environment))
+    either = "begins_with(id, :claim) OR begins_with(id, :run)"
+    items = list(_scan(environment, either, {":claim": CLAIM_PREFIX, ":run": RECORD_PREFIX}))
     versions: defaultdict[str, Counter[str]] = defaultdict(Counter)
     pages = (
         environment.client("s3")
@@ -83,7 +86,7 @@ def look(environment: Environment) -> World:
             if run is not None:
                 versions[run][version["Key"]] += 1
     return World(
-        records={item["run_id"]: item for item in items if item["id"].startswith("run#")},
+        records={item["run_id"]: item for item in items if item["id"].startswith(RECORD_PREFIX)},
         claims=tuple(item for item in items if item["id"].startswith(CLAIM_PREFIX)),
         versions=versions,
     )
@@ -179,6 +182,15 @@ def figures(environment: Environment, run: str) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name not in _OWN}
 
 
+def claims_of(environment: Environment, run: str) -> list[dict[str, Any]]:
+    """Return the claims on a run's objects."""
+    return [
+        item
+        for item in _scan(environment, "run_id = :run", {":run": run})
+        if item["id"].startswith(CLAIM_PREFIX)
+    ]
+
+
 def waiting(environment: Environment) -> dict[str, int]:
     """Return how many messages each queue and dead-letter queue holds, in flight or not."""
     sqs = environment.client("sqs")
@@ -202,14 +214,16 @@ def states(environment: Environment) -> dict[str, str]:
     return {record["run_id"]: str(record["state"]) for record in environment.ledger().all()}
 
 
-def _scan(environment: Environment) -> Iterator[dict[str, Any]]:
+def _scan(
+    environment: Environment, condition: str, values: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     pages = (
         environment.client("dynamodb")
         .get_paginator("scan")
         .paginate(
             TableName=environment[Output.LEDGER_TABLE_NAME],
-            FilterExpression="begins_with(id, :claim) OR begins_with(id, :run)",
-            ExpressionAttributeValues=packed({":claim": CLAIM_PREFIX, ":run": "run#"}),
+            FilterExpression=condition,
+            ExpressionAttributeValues=packed(values),
         )
     )
     for page in pages:

@@ -98,8 +98,8 @@ class Scene:
         """The claims that a stage has on a run's objects."""
         return [
             claim
-            for claim in audit.look(self.environment).claims
-            if claim["run_id"] == dropped.run_id and claim["stage"] == stage
+            for claim in audit.claims_of(self.environment, dropped.run_id)
+            if claim["stage"] == stage
         ]
 
     def claim_in_hand(self, dropped: Dropped, stage: str) -> dict[str, Any]:
