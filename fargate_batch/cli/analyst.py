@@ -70,6 +70,10 @@ def submit(  # noqa: PLR0913  # click hands over an argument for each option
         finish(options, environment, run["run_id"], download, timeout)
     elif options.json:
         click.echo(json.dumps(run))
+    else:
+        click.echo(
+            f"`batch follow {run['run_id']} --environment {environment.name}` waits for its report."
+        )
 
 
 @click.command(epilog=EXIT_CODES)
@@ -118,7 +122,8 @@ def show_end(options: Options, environment: Environment, run: str, download: Pat
             else:
                 reports.show_summary(Console(), record, summary, page)
         case RunState.REJECTED:
-            end_without_report(options, run, "rejected", str(record["reason"]))
+            refused = reports.download_refused(environment, run, download) if download else None
+            end_without_report(options, run, "rejected", str(record["reason"]), refused)
             sys.exit(REJECTED)
         case RunState.DEAD_LETTERED:
             end_without_report(options, run, "dead-lettered", str(record["reason"]))
@@ -131,13 +136,20 @@ def show_end(options: Options, environment: Environment, run: str, download: Pat
             )
 
 
-def end_without_report(options: Options, run: str, how: str, reason: str) -> None:
-    """Say that there is no report and why."""
+def end_without_report(
+    options: Options, run: str, how: str, reason: str, files: list[Path] | None = None
+) -> None:
+    """Say that there is no report and why, and which files were downloaded instead, if asked."""
     if options.json:
-        click.echo(json.dumps({"run_id": run, how: reason}))
-    else:
-        was = "was" if how == "rejected" else "is"
-        click.echo(f"Run {run} {was} {how}: {reason}", err=True)
+        downloaded = {} if files is None else {"files": [str(file) for file in files]}
+        click.echo(json.dumps({"run_id": run, how: reason, **downloaded}))
+        return
+    was = "was" if how == "rejected" else "is"
+    click.echo(f"Run {run} {was} {how}: {reason}", err=True)
+    for file in files or ():
+        click.echo(f"Downloaded {file}")
+    if files == []:
+        click.echo("It has left no files that could be downloaded.", err=True)
 
 
 def say_how_on(options: Options, environment: Environment, run: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from fargate_batch.cli.lines import fields_of
 from fargate_batch.names import StageOutput
 
 if TYPE_CHECKING:
@@ -65,12 +65,5 @@ def logs_of(environment: Environment, record: dict[str, Any]) -> RunLogs:
 
 def errors_among(lines: list[str]) -> list[dict[str, Any]]:
     """Those lines that a task wrote as errors, with what they say; others are no JSON of ours."""
-    found = []
-    for line in lines:
-        try:
-            parsed = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(parsed, dict) and parsed.get("level") in {"error", "critical"}:
-            found.append(parsed)
-    return found
+    said = filter(None, map(fields_of, lines))
+    return [fields for fields in said if fields.get("level") in {"error", "critical"}]

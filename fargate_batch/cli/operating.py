@@ -89,19 +89,23 @@ def why(options: Options, run: str) -> None:
 @click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
 @common
 def logs(options: Options, run: str, *, follow: bool) -> None:
-    """Print a run's log lines, over all stages and tasks, in the order of their time."""
+    """Print a run's log lines, over all stages and tasks, in the order of their time.
+
+    --json prints them as they were written, those too that are there for CloudWatch's metrics.
+    """
     environment = options.find()
     record = find_run(environment, run)
     found = logs_of(environment, record)
     lines = found.new()
     if not lines:
         click.echo(f"Run {run} is {record['state']}; its tasks have logged nothing yet.", err=True)
+    show = click.echo if options.json else showing.show_line
     for line in lines:
-        click.echo(line)
+        show(line)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             for line in found.follow():
-                click.echo(line)
+                show(line)
 
 
 @click.command(epilog=EXIT_CODES)

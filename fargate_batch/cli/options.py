@@ -69,7 +69,9 @@ timeout_option: Final = click.option(
     help="Give up when nothing moved for so many seconds.",
 )
 download_option: Final = click.option(
-    "--download", type=FOLDER, help="Download the report into here."
+    "--download",
+    type=FOLDER,
+    help="Download the report into here, or the refused rows of a rejected run.",
 )
 
 

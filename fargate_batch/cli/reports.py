@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from batchkit.runs import RunKeys
+from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
@@ -43,6 +45,30 @@ def download_report(environment: Environment, record: dict[str, Any], folder: Pa
         for found in page.get("Contents", []):
             s3.download_file(bucket, found["Key"], str(target / Path(found["Key"]).name))
     return target / PAGE
+
+
+def download_refused(environment: Environment, run: str, folder: Path) -> list[Path]:
+    """Download why a run was rejected, and its refused rows, into folder/<run id>/.
+
+    Returns:
+        the files that there are: where the file could not be read no row was refused, and the
+        bucket does not keep them for ever.
+    """
+    s3, bucket = environment.client("s3"), environment[Output.OUTPUT_BUCKET_NAME]
+    target: Path = folder / run
+    target.mkdir(parents=True, exist_ok=True)
+    keys, downloaded = RunKeys(run), []
+    for key in (keys.rejected, keys.quarantine):
+        path = target / Path(key).name
+        try:
+            s3.download_file(bucket, key, str(path))
+        except ClientError as error:
+            # The download begins with a HeadObject, whose answer has no body and so no other code.
+            if error.response["Error"]["Code"] != "404":
+                raise
+        else:
+            downloaded.append(path)
+    return downloaded
 
 
 def show_summary(

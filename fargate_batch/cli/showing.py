@@ -6,8 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from batchkit.ledger import RunState
 from rich.table import Column, Table
 from rich.text import Text
+
+from fargate_batch.cli.lines import is_metrics, raised_at, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,6 +71,12 @@ def show_sent(sent: Iterable[Sent]) -> None:
         click.echo(f"{piece.run_id}: {piece.key} to {piece.stage}")
 
 
+def show_line(line: str) -> None:
+    """A log line for a person, unless it is there for CloudWatch's metrics alone."""
+    if not is_metrics(line):
+        click.echo(readable(line))
+
+
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """What there is to say of a run, the reason first and the command last."""
     click.echo(f"Run {diagnosis.run_id} is {diagnosis.state}.")
@@ -86,10 +95,14 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     for task in diagnosis.failed_tasks:
         click.echo(f"  {describe_task(task)}")
     if diagnosis.errors:
-        click.echo("Last errors in its logs:")
+        # Nothing records when a run was redriven, so what was mended since is told by the times.
+        click.echo("Last errors in its logs, those before a redrive too, the latest last:")
     for line in diagnosis.errors:
         click.echo(f"  {line.get('time', '')} {line.get('stage', '')}: {line.get('message', '')}")
-    click.echo(f"Next: `{diagnosis.command}`")
+        if place := raised_at(line):
+            click.echo(f"    at {place}")
+    first = "mend the cause, then " if diagnosis.state == RunState.DEAD_LETTERED else ""
+    click.echo(f"Next: {first}`{diagnosis.command}`")
 
 
 def describe_task(task: FailedTask) -> str:

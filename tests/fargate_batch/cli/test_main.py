@@ -120,6 +120,20 @@ def test_wrong_positions_upload_nothing_not_even_market_data(
     assert launched.keys() == []
 
 
+def test_submit_names_the_command_that_waits_for_the_report(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    ended = batch("submit", positions)
+    head = boto3.client("s3").head_object(
+        Bucket=launched.input_bucket, Key="positions/Positions.csv"
+    )
+    run = run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+    assert ended.out.splitlines() == [
+        f"{positions} is now run {run}",
+        f"`batch follow {run} --environment dev` waits for its report.",
+    ]
+
+
 def test_submit_follow_shows_the_summary(
     launched: Any, batch: Callable[..., Any], positions: Path
 ) -> None:
@@ -235,6 +249,39 @@ def test_report_downloads_every_file(
     assert page == tmp_path / "new" / "reports" / RUN / "report.html"
     assert page.read_text() == "<html>"
     assert json.loads((page.parent / "summary.json").read_text()) == SUMMARY
+
+
+def test_report_of_a_rejected_run_downloads_the_refused_rows(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    begin(launched)
+    launched.ledger.reject(RUN, "Too many rows are refused.")
+    launched.put(RunKeys(RUN).rejected, '{"reason": "Too many rows are refused."}')
+    launched.put(RunKeys(RUN).quarantine, "rows")
+    launched.put(RunKeys(RUN).shard("00000"), "no file of the end's")
+    files = [tmp_path / RUN / "rejected.json", tmp_path / RUN / "quarantine.parquet"]
+    ended = batch("report", RUN, "--download", tmp_path)
+    assert ended.code == 3
+    assert ended.out.splitlines() == [f"Downloaded {file}" for file in files]
+    assert ended.message == f"Run {RUN} was rejected: Too many rows are refused."
+    assert sorted((tmp_path / RUN).iterdir()) == sorted(files)
+    assert files[1].read_text() == "rows"
+    scripted = batch("report", RUN, "--download", tmp_path, "--json")
+    assert scripted.code == 3
+    assert json.loads(scripted.out)["files"] == list(map(str, files))
+
+
+def test_a_rejected_run_without_refused_rows_downloads_what_there_is(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    begin(launched)
+    launched.ledger.reject(RUN, "The file is empty.")
+    bare = batch("report", RUN, "--download", tmp_path)
+    assert (bare.code, bare.out) == (3, "")
+    assert "It has left no files that could be downloaded." in bare.err
+    launched.put(RunKeys(RUN).rejected, "{}")
+    ended = batch("report", RUN, "--download", tmp_path)
+    assert (ended.code, ended.out) == (3, f"Downloaded {tmp_path / RUN / 'rejected.json'}\n")
 
 
 def test_report_of_a_run_that_goes_on_says_how_to_wait(

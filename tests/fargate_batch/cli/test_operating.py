@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from batchkit.claims import Claim, Claims, Spent, claim_key
 from batchkit.dead_letters import DeadLetterQueue
 from batchkit.events import S3Event
 from batchkit.ledger import RunState
+from batchkit.logs import JsonFormatter
 from batchkit.records import Records
 from batchkit.runs import RunKeys, run_id
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 FAILURES = "/aws/events/fargate-batch/task-failures/dev"
 INGESTION = "data-ingestion"
+LINE = {"time": "2026-06-30T18:00:00.000+00:00", "level": "error", "stage": INGESTION}
+HEADING = "Last errors in its logs, those before a redrive too, the latest last:"
 
 
 def run_of(event: S3Event) -> str:
@@ -51,6 +56,24 @@ def stray(launched: Any, stage: str = INGESTION) -> None:
     """A message that is no event."""
     letters = DeadLetterQueue(boto3.client("sqs"), launched.dead_letter_queues[stage], stage)
     letters.put("no JSON", "The message is no JSON", attempts=1)
+
+
+def raise_chained() -> None:
+    try:
+        int("the first")
+    except ValueError as error:
+        raise KeyError("a") from error
+
+
+def failure(run: str) -> str:
+    """The line that a stage writes of an error."""
+    try:
+        raise_chained()
+    except KeyError:
+        record = logging.makeLogRecord(
+            {"levelname": "ERROR", "msg": "Failed: KeyError: 'a'", "exc_info": sys.exc_info()}
+        )
+    return json.dumps({**json.loads(JsonFormatter(INGESTION).format(record)), "run_id": run})
 
 
 def out_rows(ended: Any) -> list[list[str]]:
@@ -176,7 +199,22 @@ def test_why_a_run_died_has_attempts_failed_tasks_and_the_last_errors_of_its_log
     assert told["command"] == f"batch redrive {run} --environment dev"
     text = batch("why", run).out
     assert "data-ingestion t1: exit code 137 (EssentialContainerExited)" in text
-    assert f"Next: `batch redrive {run} --environment dev`" in text
+    assert f"Next: mend the cause, then `batch redrive {run} --environment dev`" in text
+
+
+def test_why_shows_where_each_error_was_raised(launched: Any, batch: Callable[..., Any]) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    failed, dead = failure(run), json.dumps({**LINE, "run_id": run, "message": "Dead-lettered"})
+    now = int(time.time() * 1000)
+    launched.log(INGESTION, (now, failed), (now + 1, dead))
+    lines = batch("why", run).out.splitlines()
+    line = raise_chained.__code__.co_firstlineno + 4
+    assert lines[lines.index(HEADING) + 1 : -1] == [
+        f"  {json.loads(failed)['time']} data-ingestion: Failed: KeyError: 'a'",
+        f"    at {__file__}:{line} in raise_chained",
+        f"  {LINE['time']} data-ingestion: Dead-lettered",
+    ]
 
 
 def test_why_a_run_is_open_has_the_pieces_that_are_not_done(
@@ -368,6 +406,24 @@ def test_log_lines_are_those_of_the_run_in_the_order_of_time(
     assert ended.out.splitlines() == [f"{run} {which}" for which in ("first", "second", "third")]
 
 
+def test_log_lines_are_for_people_and_raw_for_a_script(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, _ = begin(launched)
+    said = json.dumps({**LINE, "run_id": run, "level": "info", "message": "a\nb", "attempt": 1})
+    measured = json.dumps({**LINE, "run_id": run, "message": "Measured CostUsd.", "_aws": {}})
+    failed = failure(run)
+    now = int(time.time() * 1000)
+    launched.log(INGESTION, (now, said), (now + 1, measured), (now + 2, failed))
+    fields = json.loads(failed)
+    assert batch("logs", run).out.splitlines() == [
+        f"{LINE['time']} data-ingestion info a b",
+        f"{fields['time']} data-ingestion error Failed: KeyError: 'a'",
+        *fields["traceback"].splitlines(),
+    ]
+    assert batch("logs", run, "--json").out.splitlines() == [said, measured, failed]
+
+
 def test_a_run_that_has_said_nothing_is_worth_a_word(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
@@ -400,3 +456,26 @@ def test_following_logs_prints_each_line_once_as_it_comes(
     ended = batch("logs", run, "--follow")
     assert ended.code == 0
     assert ended.out.splitlines() == [f"{run} {which}" for which in ("first", "second", "late")]
+
+
+def test_followed_log_lines_are_for_people_too(
+    launched: Any, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = begin(launched)
+    now = int(time.time() * 1000)
+    later = iter(
+        [
+            (now, json.dumps({**LINE, "run_id": run, "message": "Failed"})),
+            (now + 1, json.dumps({**LINE, "run_id": run, "message": "Measured", "_aws": {}})),
+        ]
+    )
+
+    def pause(_: float) -> None:
+        written = next(later, None)
+        if written is None:
+            raise KeyboardInterrupt
+        launched.log(INGESTION, written)
+
+    monkeypatch.setattr("fargate_batch.cli.logs.time.sleep", pause)
+    ended = batch("logs", run, "--follow")
+    assert ended.out.splitlines() == [f"{LINE['time']} data-ingestion error Failed"]
