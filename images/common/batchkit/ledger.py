@@ -159,6 +159,23 @@ class Ledger(Records):
             self._tell(written, RunState.DEAD_LETTERED, {"reason": reason})
         return written.done
 
+    def note_dead(self, run_id: str, claim_id: str) -> bool:
+        """Record that a piece of a reported run could not be worked; False when it is not reported.
+
+        The run keeps its report: what listens to the end of a run is no part of it.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        return self.change_if(
+            run_id,
+            "SET updated_at = :updated ADD dead_claims :claims",
+            {"#state": "state"},
+            {":claims": {claim_id}},
+            "#state = :reported",
+            {":reported": RunState.REPORTED.value},
+        ).done
+
     def redriven(self, run_id: str, dead_claims: set[str]) -> bool:
         """Take a dead-lettered run back to where it was; return False when it is not one.
 
@@ -217,6 +234,15 @@ class Ledger(Records):
             {":stamp": timestamp(self.clock())},
         )
 
+    def stage(self, run_id: str, stage: str) -> dict[str, Any]:
+        """Return a stage's timing in a run; empty when the stage has not begun with it.
+
+        Raises:
+            UnknownRunError: there is no such run.
+        """
+        timing: dict[str, Any] = self.get(run_id).get("stages", {}).get(stage, {})
+        return timing
+
     def finish_stage(self, run_id: str, stage: str) -> dict[str, Any]:
         """Record when a stage ended, the last of several tasks counts; return its timing.
 
@@ -226,8 +252,7 @@ class Ledger(Records):
             UnknownRunError: there is no such run.
         """
         now = self.clock()
-        kept = self.get(run_id).get("stages", {}).get(stage, {})
-        started = kept.get("started_at")
+        started = self.stage(run_id, stage).get("started_at")
         began = datetime.fromisoformat(started).timestamp() if started else now
         timing = {
             "started_at": timestamp(began),

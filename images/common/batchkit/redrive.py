@@ -7,6 +7,9 @@ The order survives a crash between any two steps, for the same redrive again doe
 3. a message for each claim is put on its stage's queue;
 4. the run forgets its dead claims.
 
+A reported run with dead work, of a stage that listens to the end of runs, stays as it is: for it
+the second step falls away.
+
 After the second step the next reconcile does the rest as well: it finds an open run whose claims
 wait. A claim may be anything by then: whoever put it among the dead letters may have been stopped
 before the last step, and after a redrive that broke off it may be done. It is taken back all the
@@ -26,7 +29,6 @@ from batchkit.errors import NotDeadError, UnknownStageError
 from batchkit.events import S3Event
 from batchkit.ledger import Ledger, RunState
 from batchkit.place import Route, Sent, send
-from batchkit.states import TERMINAL_STATES
 from batchkit.waiting import revive
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ def redrive(
         routes = {claim_id: _route(place, claim_id) for claim_id in sorted(dead)}
         items = {claim_id: revive(claims, claim_id) for claim_id in routes}
         # A piece that became a dead letter just now must be taken back with the others.
-        broke_off = record["state"] != RunState.DEAD_LETTERED
-        if broke_off or ledger.redriven(run_id, dead):
+        stays = record["state"] != RunState.DEAD_LETTERED
+        if stays or ledger.redriven(run_id, dead):
             break
     sent = tuple(
         send(place, routes[claim_id], _event(item), run_id)
@@ -68,9 +70,11 @@ def redrive(
 
 
 def can_redrive(record: Mapping[str, Any]) -> bool:
-    """Whether a run is dead-lettered, or its redrive broke off."""
-    broke_off = record.get("dead_claims") and record["state"] not in TERMINAL_STATES
-    return bool(record["state"] == RunState.DEAD_LETTERED or broke_off)
+    """Whether work of a run is dead: it is dead-lettered, or has its report without that work.
+
+    Or its redrive broke off.
+    """
+    return bool(record["state"] == RunState.DEAD_LETTERED or record.get("dead_claims"))
 
 
 def drain_dead_letters(place: Place, dead_letter_urls: Mapping[str, str], run_id: str) -> int:

@@ -182,7 +182,7 @@ class _Work:
         context, claim, run = self.context, self.claim, self.context.run_id
         if not foreign and not self._mark_run(reason):
             # Nothing is lost by it, so nobody need be told to do anything.
-            _log.warning("Given up, for the run has its end already: %s", reason)
+            _log.warning("Given up, for the run has its end without it: %s", reason)
             context.claims.complete(claim)
             return
         context.dead_letters.put(self.event.to_message(), reason, attempts=claim.attempt, run=run)
@@ -190,12 +190,20 @@ class _Work:
         _log.error("Dead-lettered after %d attempts: %s", claim.attempt, reason)
 
     def _mark_run(self, reason: str) -> bool:
-        """Mark the run as dead-lettered; return False when it has its end already."""
+        """Let the run tell of it; return False when the run has its end and misses nothing.
+
+        A reported run stays so, and tells of the piece all the same, unless its stage had finished
+        with the run: a stage that listens to the end of runs may fail after it.
+        """
         context, run = self.context, self.context.run_id
         if self._is_input:
             context.ledger.begin(run, self.event)
         try:
-            return context.ledger.dead_letter(run, self.claim.id, reason)
+            if context.ledger.dead_letter(run, self.claim.id, reason):
+                return True
+            # Whoever was killed after its work had counted has lost nothing either.
+            finished = "finished_at" in context.ledger.stage(run, context.task.stage)
+            return not finished and context.ledger.note_dead(run, self.claim.id)
         except UnknownRunError:
             return True  # An object that no run wrote: its message is all that tells of it.
 

@@ -53,6 +53,21 @@ def test_a_dead_lettered_run_goes_on_where_it_was(place: Place) -> None:
     assert place.claims.acquire(RISK, second, run) == Finished()
 
 
+def test_dead_work_of_a_reported_run_is_redriven_and_the_run_stays_reported(place: Place) -> None:
+    event, (first, second) = publish(place)
+    run = place.run_id(event)
+    perform(second, place.context(RISK), lambda *_: None)
+    place.ledger.advance(run, RunState.REPORTED)
+    kill(place, first)
+    assert redrive(work(place), run) == (Sent(run, RISK, first.key, first.version_id),)
+    record = place.ledger.get(run)
+    assert record["state"] == "reported"
+    assert "dead_claims" not in record
+    assert claimed(place, RISK, first).attempt == 1
+    with pytest.raises(NotDeadError):
+        redrive(work(place), run)
+
+
 def test_all_dead_pieces_of_a_run_are_redriven(place: Place) -> None:
     event, shards = publish(place)
     for shard in shards:

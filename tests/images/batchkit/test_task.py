@@ -222,15 +222,35 @@ def test_a_foreign_object_among_a_runs_does_not_stop_the_run(place: Place) -> No
     assert place.ledger.get("r1")["state"] == "ingesting"
 
 
-def test_what_is_given_up_after_the_end_of_its_run_is_no_dead_letter(place: Place) -> None:
-    place.ledger.begin("r1", S3Event("b", "k"))
-    place.ledger.advance("r1", RunState.REPORTED)
-    event = S3Event(place.output_bucket, "runs/r1/shards/00000.parquet", "v1")
+def fail_thrice(place: Place) -> S3Event:
+    """Let work on a run's object fail for good."""
+    event = S3Event(place.output_bucket, "runs/r1/risk/complete.json", "v1")
     for _ in range(3):
         with pytest.raises(RuntimeError):
             perform(event, place.context(STAGE), fails)
+    return event
+
+
+def test_what_fails_after_its_run_was_rejected_is_no_dead_letter(place: Place) -> None:
+    place.ledger.begin("r1", S3Event("b", "k"))
+    place.ledger.reject("r1", "The file is empty.")
+    event = fail_thrice(place)
     assert letters(place) == []
     assert place.claims.find(claim_key(STAGE, event))["state"] == "done"
+
+
+def test_what_fails_after_its_run_was_reported_is_a_dead_letter_and_the_report_stays(
+    place: Place,
+) -> None:
+    place.ledger.begin("r1", S3Event("b", "k"))
+    place.ledger.advance("r1", RunState.REPORTED)
+    event = fail_thrice(place)
+    (letter,) = letters(place)
+    assert (letter.run_id, letter.reason) == ("r1", "RuntimeError: no memory")
+    assert place.claims.find(claim_key(STAGE, event))["state"] == "dead"
+    record = place.ledger.get("r1")
+    assert record["state"] == "reported"
+    assert record["dead_claims"] == {claim_key(STAGE, event)}
 
 
 @pytest.mark.parametrize("version", [None, "gone"])
