@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchkit.claims import ClaimState, claim_key
 from batchkit.events import S3Event
 from batchkit.ledger import FINAL_STATES, RunState
+from batchkit.redrive import can_redrive
 from batchkit.runs import RunKeys
 from batchkit.versions import list_versions
 
@@ -64,8 +65,10 @@ class Diagnosis:
 def diagnose(environment: Environment, record: dict[str, Any]) -> Diagnosis:
     """Gather what ledger, logs and ECS's events say of a run."""
     state = record["state"]
-    # What is reported or rejected has nothing left to do, whatever lies in the bucket.
-    pieces = [] if state in FINAL_STATES else list(pieces_left(environment, record))
+    # What is reported or rejected has nothing left to do, whatever lies in the bucket, unless a
+    # stage that listens to the end of runs has failed after it.
+    ended = state in FINAL_STATES and not record.get("dead_claims")
+    pieces = [] if ended else list(pieces_left(environment, record))
     worst = max(pieces, key=lambda piece: (piece.state == "dead", piece.attempts), default=None)
     return Diagnosis(
         run_id=record["run_id"],
@@ -119,12 +122,12 @@ def way_on(environment: Environment, record: dict[str, Any]) -> str:
     """The command that redrives or mends the run, or shows what came of it."""
     run, end = record["run_id"], f"--environment {environment.name}"
     match record["state"]:
+        case _ if can_redrive(record):
+            return f"batch redrive {run} {end}"
         case RunState.REPORTED:
             return f"batch report {run} {end}"
         case RunState.REJECTED:
             return f"batch submit FILE {end}"
-        case RunState.DEAD_LETTERED:
-            return f"batch redrive {run} {end}"
         case state if state == WAITING:
             return f"batch reconcile {end}"
         case _:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from batchkit.ledger import RunState
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -101,7 +100,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo(f"  {line.get('time', '')} {line.get('stage', '')}: {line.get('message', '')}")
         if place := raised_at(line):
             click.echo(f"    at {place}")
-    first = "mend the cause, then " if diagnosis.state == RunState.DEAD_LETTERED else ""
+    first = "mend the cause, then " if diagnosis.command.startswith("batch redrive") else ""
     click.echo(f"Next: {first}`{diagnosis.command}`")
 
 

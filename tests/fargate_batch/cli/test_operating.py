@@ -241,6 +241,23 @@ def test_why_a_run_is_open_has_the_pieces_that_are_not_done(
     assert told["command"] == f"batch follow {run} --environment dev"
 
 
+def test_work_that_died_after_the_report_is_told_and_redriven(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    launched.ledger.advance(run, RunState.REPORTED)
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    claim = claims.acquire(INGESTION, event, run)
+    assert isinstance(claim, Claim)
+    assert launched.ledger.note_dead(run, claim.id)
+    claims.bury(claim, "ValueError: boom")
+    told = json.loads(batch("why", run, "--json").out)
+    assert (told["state"], told["reason"]) == ("reported", "ValueError: boom")
+    assert told["command"] == f"batch redrive {run} --environment dev"
+    assert [piece["run_id"] for piece in json.loads(batch("redrive", run, "--json").out)] == [run]
+    assert launched.ledger.get(run)["state"] == "reported"
+
+
 def test_a_file_that_no_task_has_begun_is_sent_to_reconcile(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
