@@ -114,8 +114,8 @@ def project(
     made.write("common/requirements.lock", common)
     made.write("common/batchkit/__init__.py", "")
     made.write("common/batchkit/__main__.py", "print('worked')\n")
-    preparing = IMAGES / "common" / "batchkit" / "prepare.py"
-    made.write("common/batchkit/prepare.py", preparing.read_text())
+    for module in ("prepare.py", "errors.py"):
+        made.write(f"common/batchkit/{module}", (IMAGES / "common/batchkit" / module).read_text())
     made.write("data-ingestion/requirements.lock", "")
     made.write("data-ingestion/data_ingestion/__init__.py", "NAME = 'ingestion'\n")
     made.write("risk-calculation/requirements.lock", own)
