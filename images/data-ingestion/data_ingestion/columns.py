@@ -38,12 +38,31 @@ REQUIRED_COLUMNS: Final = (
 )
 """Without these a file is not a positions file. The others may be absent: then they are empty."""
 
+REPEATING: Final = (
+    "as_of",
+    "book",
+    "counterparty",
+    "product_type",
+    "risk_factor",
+    "currency",
+    "option_type",
+    "curve_id",
+    "currency2",
+)
+"""Columns in which the same few texts come again and again."""
+
+CATEGORY: Final = pl.Categorical(pl.Categories("positions"))
+"""Text as a number of its own. What number is whose is forgotten when no rows use it any more."""
+
 LINE: Final = "line"
 """Where a row stood in its file: CSV lines count from 1 with the header, Parquet rows from 1."""
 MISCOUNTED: Final = "_miscounted"
 """Whether a CSV line has more or fewer fields than the header; absent where none has."""
+CUT: Final = "\x1e"
+"""Stands in the field after the last of a CSV line that has too few."""
 RAW_PREFIX: Final = "raw:"
 """Before the name of a column as it was read, beside the same column typed."""
+_MAX_CATEGORIES: Final = 200_000
 
 
 def header_problem(columns: list[str]) -> str | None:
@@ -90,6 +109,29 @@ def trimmed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(text.str.strip_chars(' \t"').replace("", None))
 
 
+def as_categories(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as read with the text of `REPEATING` columns as categories."""
+    text = [name for name in REPEATING if frame.schema.get(name) == pl.String]
+    return frame.cast(dict.fromkeys(text, CATEGORY))
+
+
+def has_many_categories(frame: pl.DataFrame) -> bool:
+    """Whether there are too many different texts to keep all in memory, which categories do.
+
+    All columns, and all frames before this one, share the same categories.
+    """
+    numbers = frame.select(pl.col(CATEGORY).to_physical().max())
+    return any(number > _MAX_CATEGORIES for row in numbers.rows() for number in row if number)
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as read with categories as text, and without `CUT`."""
+    text = frame.cast({CATEGORY: pl.String})
+    if MISCOUNTED not in text.columns:
+        return text
+    return text.with_columns(pl.col(pl.String).replace(CUT, None))
+
+
 def picked(frame: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
     """Return the rows that are wanted, without holding on to the text of the others."""
     rows = frame.filter(wanted)
@@ -100,9 +142,10 @@ def picked(frame: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
 
 
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed) and the line.
+    """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed).
 
-    What cannot be read as its column's type is null there; the rules compare it with what was read.
+    What was read as categories stays so. What cannot be read as its column's type is null there;
+    the rules compare it with what was read.
     """
     read = [
         _parsed(name, frame.schema[name], dtype).alias(name)
@@ -111,12 +154,12 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in POSITION_SCHEMA.items()
     ]
     as_read = [pl.col(name).alias(RAW_PREFIX + name) for name in frame.columns if name != LINE]
-    return frame.select(pl.col(LINE), *read, *as_read)
+    return frame.select(*read, *as_read)
 
 
 def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if given == wanted:
+    if given in (wanted, CATEGORY):
         return column
     if wanted == pl.Date and given == pl.String:
         return column.str.to_date("%Y-%m-%d", strict=False)

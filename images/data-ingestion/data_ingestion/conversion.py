@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_ingestion.batch import read_ahead
-from data_ingestion.columns import LINE, picked
+from data_ingestion.columns import LINE, as_text, picked
 from data_ingestion.duplicates import SeenIds
 from data_ingestion.shards import Shard, ShardWriter
 from data_ingestion.validation import QUARANTINE_SCHEMA
@@ -65,12 +65,13 @@ def convert(
         shard_rows: rows of every shard but the last.
     """
     seen = SeenIds(folder)
-    suspects = _Parts(folder / "suspects")
-    refused, refused_late = _Parts(folder / "refused"), _Parts(folder / "refused-late")
+    suspects = _Parts(folder / "suspects", lambda rows: rows)
+    refused = _Parts(folder / "refused", validator.quarantined)
+    refused_late = _Parts(folder / "refused-late", validator.quarantined)
     with ShardWriter(store, shard_rows) as shards:
         for batch in read_ahead(batches):
             suspect = seen.suspect(batch.frame["position_id"].cast(pl.String))
-            suspects.add(picked(batch.frame, suspect))
+            suspects.add(as_text(picked(batch.frame, suspect)))
             good, bad = validator.split(batch.frame, leave=suspect, printable=batch.printable)
             shards.add(good)
             refused.add(bad)
@@ -89,11 +90,17 @@ def convert(
 
 
 class _Parts:
-    """Frames on the scratch volume, in order."""
+    """Frames on the scratch volume, in order.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: to make for them.
+        made: what becomes of the rows, many of them at once.
+    """
+
+    def __init__(self, folder: Path, made: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         folder.mkdir()
         self._folder = folder
+        self._made = made
         self._paths: list[Path] = []
         self._frames: list[pl.DataFrame] = []
         self._waiting = 0
@@ -123,6 +130,7 @@ class _Parts:
         if self._waiting:
             path = self._folder / f"{len(self._paths):05d}.parquet"
             # A file's batches differ in whether they have the column of fields too many.
-            pl.concat(self._frames, how="diagonal").write_parquet(path, compression="zstd")
+            rows = pl.concat(self._frames, how="diagonal")
+            self._made(rows).write_parquet(path, compression="zstd")
             self._paths.append(path)
         self._frames, self._waiting = [], 0

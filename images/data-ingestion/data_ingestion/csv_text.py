@@ -11,18 +11,29 @@ import polars as pl
 from batchkit.errors import Rejected
 
 from data_ingestion.batch import EMPTY, Batch
-from data_ingestion.columns import LINE, MISCOUNTED, header_problem, trimmed
+from data_ingestion.columns import (
+    CATEGORY,
+    CUT,
+    LINE,
+    MISCOUNTED,
+    REPEATING,
+    as_categories,
+    as_text,
+    has_many_categories,
+    header_problem,
+    trimmed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READ_BYTES: Final = 1 << 20
 """What is read or unpacked at once."""
-_BLOCK_BYTES: Final = 8 << 20
+_BLOCK_BYTES: Final = 16 << 20
 _MAX_LINE_BYTES: Final = 1 << 20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
-_END, _OTHER_CONTROL = b"\x1e", b"\x1f"
+_CUT, _OTHER_CONTROL = CUT.encode(), b"\x1f"
 _BLANK_ABOUT_FIELD: Final = re.compile(rb" (?:(?=[,\r\n])|(?<=[,\n] ))")
 """Begins with a blank, for that alone is looked for quickly."""
 _UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
@@ -86,6 +97,7 @@ def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
     """
     columns: list[str] = []
     line = 1
+    categories = True
     for pieces in _blocks(chunks):
         body = pieces
         if not columns:
@@ -93,13 +105,15 @@ def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
             columns = _header(header)
             body, line = [rest], 2
         if any(body):
-            batch = _lines(columns, body)
+            batch = _lines(columns, body, categories=categories)
+            categories = categories and not has_many_categories(batch.frame)
             numbers = pl.int_range(line, line + batch.frame.height, dtype=pl.Int64, eager=True)
             line += batch.frame.height
             rows = batch.frame.insert_column(0, numbers.alias(LINE))
             # A blank line is no row, but it counts as a line.
             if rows["position_id"].null_count():
-                rows = rows.filter(~pl.all_horizontal(pl.col(*columns).is_null()))
+                blank = as_text(rows).select(pl.all_horizontal(pl.col(*columns).is_null()))
+                rows = rows.filter(~blank.to_series())
             yield replace(batch, frame=rows)
     if not columns:
         raise Rejected(EMPTY)
@@ -125,7 +139,7 @@ def _header(line: bytes) -> list[str]:
     return columns
 
 
-def _lines(columns: list[str], pieces: list[bytes]) -> Batch:
+def _lines(columns: list[str], pieces: list[bytes], *, categories: bool) -> Batch:
     """Read whole lines, each as exactly one row.
 
     Quotes have no meaning, so that a stray one cannot swallow the lines after it; fields that are
@@ -136,28 +150,31 @@ def _lines(columns: list[str], pieces: list[bytes]) -> Batch:
     given = pieces if printable else [b"".join(pieces)]
     if not printable:
         printable = _is_printable_utf8(given[0])
-        given = [given[0].replace(b"\r\n", b"\n").replace(_END, _OTHER_CONTROL)]
+        given = [given[0].replace(b"\r\n", b"\n").replace(_CUT, _OTHER_CONTROL)]
     if not given[-1].endswith(b"\n"):
         given = [*given, b"\n"]
     # Every line gets one field more, and a line with a comma too many or too few is one where that
     # field is not the last: else 1,5 instead of 1.5 would pass for two numbers.
     names = [*columns, MISCOUNTED]
-    lines = (piece.replace(b"\n", b"," + _END + b"\n") for piece in given)
+    lines = (piece.replace(b"\n", b"," + _CUT + b"\n") for piece in given)
+    untidy = any(map(_may_need_trimming, pieces))
+    at_once = categories and printable and not untidy
+    repeating = CATEGORY if at_once else pl.String()
     frame = pl.read_csv(
         b"".join([",".join(names).encode(), b"\n", *lines]),
-        schema=dict.fromkeys(names, pl.String()),
+        schema={name: repeating if name in REPEATING else pl.String() for name in names},
         quote_char=None,
         encoding="utf8" if printable else "utf8-lossy",
         truncate_ragged_lines=True,
     )
-    miscounted = frame[MISCOUNTED].ne_missing(_END.decode())
+    miscounted = frame[MISCOUNTED].ne_missing(CUT)
     frame = frame.drop(MISCOUNTED)
     if miscounted.any():
-        frame = frame.with_columns(
-            pl.all().replace(_END.decode(), None), miscounted.alias(MISCOUNTED)
-        )
-    if any(map(_may_need_trimming, pieces)):
+        frame = frame.with_columns(miscounted.alias(MISCOUNTED))
+    if untidy:
         frame = trimmed(frame)
+    if categories and not at_once:
+        frame = as_categories(frame)
     return Batch(frame, printable=printable)
 
 
@@ -169,7 +186,8 @@ def _may_need_trimming(piece: bytes) -> bool:
         # A field may be cut in two by the pieces.
         or piece[:1] == b" "
         or piece[-1:] == b" "
-        or _BLANK_ABOUT_FIELD.search(piece) is not None
+        # Few files have blanks, and to search for one alone is much quicker.
+        or (b" " in piece and _BLANK_ABOUT_FIELD.search(piece) is not None)
     )
 
 

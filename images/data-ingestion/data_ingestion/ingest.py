@@ -17,7 +17,7 @@ from batchkit.storage import to_json
 from batchkit.uploads import Uploads
 
 from data_ingestion import market_data, scenarios
-from data_ingestion.columns import typed
+from data_ingestion.columns import as_text, typed
 from data_ingestion.conversion import convert
 from data_ingestion.source import batches
 from data_ingestion.validation import Validator
@@ -182,7 +182,7 @@ def date_of(frame: pl.DataFrame) -> date:
     Raises:
         Rejected: none of them has one.
     """
-    dates = typed(frame)["as_of"].drop_nulls()
+    dates = typed(as_text(frame.select("as_of")))["as_of"].drop_nulls()
     if dates.is_empty():
         raise Rejected("No row has an as_of that is a date such as 2026-01-30.")
     common: date = dates.mode().sort()[0]

@@ -14,7 +14,7 @@ import polars as pl
 from data_ingestion.columns import MISCOUNTED, POSITION_SCHEMA, RAW_PREFIX, REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
 MAX_QUANTITY: Final = 1e12
@@ -25,6 +25,8 @@ MAX_TEXT: Final = 128
 FREQUENCIES: Final = (0, 1, 2, 4, 12)
 OPTION_TYPES: Final = ("C", "P", "CALL", "PUT")
 DUPLICATE: Final = "duplicate-id"
+ROW_MARKS: Final = (DUPLICATE, MISCOUNTED)
+"""What is known of a row besides what it says."""
 
 _TEXT: Final = tuple(name for name, dtype in POSITION_SCHEMA.items() if dtype == pl.String)
 _NUMBERS: Final = tuple(name for name, dtype in POSITION_SCHEMA.items() if dtype.is_numeric())
@@ -39,6 +41,15 @@ class Rule:
     sentence: str
     """What is wrong with a row that breaks it."""
     broken: pl.Expr
+    """Where it is broken."""
+    parts: tuple[pl.Expr, ...] = ()
+    """If it says the same of several columns: each of them. It is broken where one of these is."""
+
+    @classmethod
+    def of_each(cls, rule: str, sentence: str, parts: Iterable[pl.Expr]) -> Rule:
+        """Return one that says the same of several columns."""
+        each = tuple(parts)
+        return cls(rule, sentence, pl.any_horizontal(each), each)
 
 
 def common_rules(columns: list[str], as_of: date, *, printable: bool) -> Iterator[Rule]:
@@ -70,20 +81,20 @@ def common_rules(columns: list[str], as_of: date, *, printable: bool) -> Iterato
 def _text(columns: list[str], *, printable: bool) -> Iterator[Rule]:
     text = [pl.col(name) for name in columns]
     if not printable:
-        yield Rule(
+        yield Rule.of_each(
             "not-utf8",
             "A field holds bytes that are not UTF-8.",
-            pl.any_horizontal(column.str.contains("\ufffd", literal=True) for column in text),
+            (column.str.contains("\ufffd", literal=True) for column in text),
         )
-        yield Rule(
+        yield Rule.of_each(
             "control-character",
             "A field holds a control character.",
-            pl.any_horizontal(column.str.contains(r"\p{Cc}") for column in text),
+            (column.str.contains(r"\p{Cc}") for column in text),
         )
-    yield Rule(
+    yield Rule.of_each(
         "too-long",
         f"A field holds more than {MAX_TEXT} bytes of text.",
-        pl.any_horizontal(column.str.len_bytes() > MAX_TEXT for column in text),
+        (column.str.len_bytes() > MAX_TEXT for column in text),
     )
 
 

@@ -89,10 +89,12 @@ class ShardWriter:
             # No more than one at a time waits in memory, and an error ends the work.
             self._writing[-1].result()
         name = shard_name(len(self._writing))
-        self._writing.append(self._thread.submit(self._write, name, pl.concat(self._groups)))
+        self._writing.append(self._thread.submit(self._write, name, self._groups))
         self._groups, self._waiting = [], 0
 
-    def _write(self, name: str, rows: pl.DataFrame) -> Shard:
+    def _write(self, name: str, groups: list[pl.DataFrame]) -> Shard:
+        # Some columns are categories in most groups, and text in others.
+        rows = pl.concat(groups, how="vertical_relaxed")
         buffer = io.BytesIO()
         rows.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
         content = buffer.getvalue()

@@ -9,7 +9,14 @@ from batchkit.errors import Rejected
 from batchkit.runs import RunKeys
 
 from data_ingestion.batch import EMPTY, Batch
-from data_ingestion.columns import LINE, header_problem, trimmed, type_problem
+from data_ingestion.columns import (
+    LINE,
+    as_categories,
+    has_many_categories,
+    header_problem,
+    trimmed,
+    type_problem,
+)
 from data_ingestion.csv_text import READ_BYTES, csv_batches, gunzipped
 
 if TYPE_CHECKING:
@@ -78,11 +85,14 @@ def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
         problem = header_problem(schema.names()) or type_problem(schema)
         if problem:
             raise Rejected(problem)
-        line = 1
+        line, categories = 1, True
         for batch in scan.collect_batches(chunk_size=_PARQUET_ROWS, maintain_order=True):
             numbers = pl.int_range(line, line + batch.height, dtype=pl.Int64, eager=True)
             line += batch.height
-            yield Batch(trimmed(batch).insert_column(0, numbers.alias(LINE)))
+            rows = trimmed(batch.cast({pl.Categorical: pl.String, pl.Enum: pl.String}))
+            rows = as_categories(rows) if categories else rows
+            categories = categories and not has_many_categories(rows)
+            yield Batch(rows.insert_column(0, numbers.alias(LINE)))
     except pl.exceptions.PolarsError as error:
         raise Rejected(f"The file cannot be read as Parquet: {first_line(error)}") from error
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_ingestion.columns import LINE, POSITION_SCHEMA, RAW_PREFIX, picked, typed
+from data_ingestion.columns import LINE, POSITION_SCHEMA, as_text, picked, typed
 from data_ingestion.products import rules, with_products
 from data_ingestion.rules import DUPLICATE
+from data_ingestion.screening import Screen
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,7 +39,9 @@ class Validator:
     """What is wrong with them, by rule."""
     first_lines: dict[str, int] = field(default_factory=dict)
     """Where the first of them stands, by rule."""
-    _known_rules: dict[tuple[tuple[str, ...], bool], list[Rule]] = field(default_factory=dict)
+    _screens: dict[tuple[tuple[tuple[str, pl.DataType], ...], bool], Screen] = field(
+        default_factory=dict
+    )
 
     def split(
         self,
@@ -48,7 +51,7 @@ class Validator:
         duplicate: pl.Series | None = None,
         printable: bool = False,
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the good rows, typed, and the refused rows as the quarantine holds them.
+        """Return the good rows, typed, and the refused rows as read, for `quarantined`.
 
         Args:
             frame: rows as read, with `LINE`.
@@ -58,33 +61,46 @@ class Validator:
         """
         again = pl.lit(value=False) if duplicate is None else duplicate
         wide = with_products(typed(frame)).with_columns(again.alias(DUPLICATE))
-        checks = self._rules(tuple(frame.columns), printable=printable)
-        flags = wide.select(rule.broken.alias(rule.id) for rule in checks)
-        broken = flags.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series()
+        broken = self._screen(frame.schema, printable=printable).broken(frame, wide)
         left = broken if leave is None else broken | leave
         refused = broken if leave is None else broken & ~leave
         good = wide.select(
             # CALL and PUT are kept as C and P.
-            pl.col(name).str.head(1) if name == "option_type" else pl.col(name)
+            _first_letter(name, wide.schema[name])
+            if name == "option_type"
+            # Of a good row it is the file's.
+            else pl.lit(self.as_of).alias(name)
+            if name == "as_of"
+            else pl.col(name)
             for name in POSITION_SCHEMA
         )
         if left.any():
             good = picked(good, ~left)
-        if not refused.any():
-            return good, pl.DataFrame(schema=QUARANTINE_SCHEMA)
-        return good, self._quarantined(picked(wide, refused), picked(flags, refused), checks)
+        as_read = frame.with_columns(again.alias(DUPLICATE))
+        return good, as_text(picked(as_read, refused))
 
-    def _rules(self, columns: tuple[str, ...], *, printable: bool) -> list[Rule]:
-        key = (columns, printable)
-        if key not in self._known_rules:
-            self._known_rules[key] = rules(
-                [*columns], self.as_of, self.scenarios, printable=printable
-            )
-        return self._known_rules[key]
+    def _screen(self, schema: pl.Schema, *, printable: bool) -> Screen:
+        key = (tuple(schema.items()), printable)
+        if key not in self._screens:
+            checks = self._rules(schema.names(), printable=printable)
+            self._screens[key] = Screen.of(checks, schema)
+        return self._screens[key]
 
-    def _quarantined(
-        self, refused: pl.DataFrame, broken: pl.DataFrame, checks: list[Rule]
-    ) -> pl.DataFrame:
+    def _rules(self, columns: list[str], *, printable: bool = False) -> list[Rule]:
+        return rules(columns, self.as_of, self.scenarios, printable=printable)
+
+    def quarantined(self, refused: pl.DataFrame) -> pl.DataFrame:
+        """Return refused rows as the quarantine holds them, and count the rules that they broke.
+
+        Args:
+            refused: what `split` returned, of one or several frames.
+        """
+        if refused.is_empty():
+            return pl.DataFrame(schema=QUARANTINE_SCHEMA)
+        columns = [name for name in refused.columns if name != DUPLICATE]
+        wide = with_products(typed(refused.select(columns))).with_columns(refused[DUPLICATE])
+        checks = self._rules(columns)
+        broken = wide.select(rule.broken.alias(rule.id) for rule in checks)
         counts = broken.sum().row(0, named=True)
         checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:
@@ -92,18 +108,25 @@ class Validator:
                 self.sentences[rule.id] = rule.sentence
                 self.first_lines[rule.id] = refused[LINE].filter(broken[rule.id])[0]
             self.counts[rule.id] = self.counts.get(rule.id, 0) + counts[rule.id]
-        as_read = [
-            pl.col(RAW_PREFIX + name).cast(pl.String).alias(name)
-            if RAW_PREFIX + name in refused.columns
-            else pl.lit(None, pl.String).alias(name)
-            for name in POSITION_SCHEMA
-        ]
         return refused.select(
             pl.col(LINE),
             _words(broken, {rule.id: rule.id for rule in checks}).str.split(" ").alias("rules"),
             _words(broken, {rule.id: rule.sentence for rule in checks}).alias("reasons"),
-            *as_read,
+            *(
+                pl.col(name).cast(pl.String)
+                if name in columns
+                else pl.lit(None, pl.String).alias(name)
+                for name in POSITION_SCHEMA
+            ),
         )
+
+
+def _first_letter(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return an option type's column with C and P for CALL and PUT."""
+    short = pl.col(name)
+    for word in ("CALL", "PUT"):
+        short = pl.when(pl.col(name) == word).then(pl.lit(word[0], dtype)).otherwise(short)
+    return short.alias(name)
 
 
 def _words(broken: pl.DataFrame, words: dict[str, str]) -> pl.Series:

@@ -92,7 +92,8 @@ def calculated(
         as_of,
     )
     buffer = io.BytesIO()
-    figures(pl.read_parquet(io.BytesIO(positions)), given).write_parquet(
+    rows = pl.read_parquet(io.BytesIO(positions)).cast({pl.Categorical: pl.String})
+    figures(rows, given).write_parquet(
         buffer, compression="zstd", metadata={SCENARIO_HASH: scenario_hash}
     )
     return buffer.getvalue()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from data_ingestion import conversion, csv_text, source
-from data_ingestion.columns import MISCOUNTED, POSITION_SCHEMA
+from data_ingestion import columns, conversion, csv_text, source
+from data_ingestion.columns import CATEGORY, MISCOUNTED, POSITION_SCHEMA, as_text
 from data_ingestion.conversion import Converted, convert
 from data_ingestion.duplicates import SeenIds
 from data_ingestion.products import rules
@@ -51,15 +51,19 @@ VALUES = {
 }
 
 
-def sample(rows: int, seed: int) -> bytes:
-    """Positions of every product, each with none to three fields replaced or emptied."""
+def sample(rows: int, seed: int, *, tidy: bool = False) -> bytes:
+    """Positions of every product, each with none to three fields replaced or emptied.
+
+    Tidy ones have no quotes, so that columns are read as categories.
+    """
     chance = random.Random(seed)  # noqa: S311 - a sample, no secret
     made = []
     for number in range(rows):
         row = chance.choice([GOOD, OPTION, BOND, FORWARD]) | {"position_id": f"P{number}"}
         for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
             name = chance.choice([*VALUES])
-            row |= {name: chance.choice(["", *VALUES[name]])}
+            value = chance.choice(["", *VALUES[name]])
+            row |= {name: value.strip('"') if tidy else value}
         if chance.random() < 0.02:
             row |= {"currency2": row["currency2"] + ",more"}
         made.append(row)
@@ -90,13 +94,14 @@ def in_chunks(content: bytes, size: int = 1000) -> Iterator[bytes]:
     return (content[start : start + size] for start in range(0, len(content), size))
 
 
+@pytest.mark.parametrize("tidy", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_quarantine_equals_the_same_rules_written_independently(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tidy: bool
 ) -> None:
     monkeypatch.setattr(csv_text, "_BLOCK_BYTES", 100_000)
     monkeypatch.setattr(conversion, "_PART_ROWS", 700)
-    content = sample(8000, seed)
+    content = sample(8000, seed, tidy=tidy)
     result, validator, good = converted(csv_text.csv_batches(in_chunks(content)), tmp_path / "a")
     quarantine = pl.read_parquet(result.quarantine)
     expected = refused(content, tmp_path)
@@ -161,6 +166,32 @@ def test_rows_that_only_look_repeated_are_kept_and_come_last(
     assert validator.counts == {"duplicate-id": 100, "missing-book": 1}
     refused = pl.read_parquet(result.quarantine)
     assert refused["line"].to_list() == [52, *range(902, 1002)]
+
+
+def test_columns_with_too_many_texts_to_remember_are_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_text, "_BLOCK_BYTES", 20_000)
+    content = sample(2000, 5, tidy=True)
+    found = []
+    for folder, most in (("a", 200_000), ("b", 10)):
+        monkeypatch.setattr(columns, "_MAX_CATEGORIES", most)
+        batches = [*csv_text.csv_batches(in_chunks(content))]
+        assert batches[0].frame.schema["book"] == CATEGORY
+        assert batches[-1].frame.schema["book"] == (CATEGORY if most > 10 else pl.String)
+        result, _, good = converted(iter(batches), tmp_path / folder)
+        found.append((as_text(good).rows(), pl.read_parquet(result.quarantine).rows()))
+    assert found[0] == found[1]
+
+
+def test_what_categories_there_were_is_forgotten_with_their_file() -> None:
+    def numbers(*books: str) -> list[int]:
+        rows = [GOOD | {"book": book} for book in books]
+        (batch,) = csv_text.csv_batches(iter([positions_csv(*rows)]))
+        return batch.frame["book"].to_physical().to_list()
+
+    first = numbers("B1", "B2", "B3")
+    assert numbers("X") == first[:1]
 
 
 def test_nothing_but_refused_rows_makes_no_shard(tmp_path: Path) -> None:

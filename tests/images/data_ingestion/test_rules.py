@@ -41,7 +41,9 @@ def as_read(*rows: dict[str, str]) -> pl.DataFrame:
 
 
 def split(*rows: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return Validator(AS_OF, SCENARIOS).split(as_read(*rows))
+    validator = Validator(AS_OF, SCENARIOS)
+    good, refused = validator.split(as_read(*rows))
+    return good, validator.quarantined(refused)
 
 
 def test_good_rows_of_every_product_are_kept_typed() -> None:
@@ -220,7 +222,8 @@ def test_a_quarantined_row_is_as_it_was_read() -> None:
 def test_broken_rules_are_counted_over_all_frames() -> None:
     validator = Validator(AS_OF, SCENARIOS)
     for duplicate in (None, pl.Series([False, True])):
-        validator.split(as_read(GOOD, GOOD | {"book": ""}), duplicate=duplicate)
+        _, refused = validator.split(as_read(GOOD, GOOD | {"book": ""}), duplicate=duplicate)
+        validator.quarantined(refused)
     assert validator.counts == {"missing-book": 2, "duplicate-id": 1}
 
 
@@ -228,5 +231,5 @@ def test_rows_that_are_left_for_later_are_neither_good_nor_refused() -> None:
     validator = Validator(AS_OF, SCENARIOS)
     rows = as_read(*[GOOD, GOOD | {"book": ""}] * 2)
     good, refused = validator.split(rows, leave=pl.Series([False, False, True, True]))
-    assert (good.height, refused["line"].to_list()) == (1, [3])
+    assert (good.height, validator.quarantined(refused)["line"].to_list()) == (1, [3])
     assert validator.counts == {"missing-book": 1}
