@@ -41,14 +41,16 @@ def _own(path: Path, market_data: Path, out: Path) -> Callable[[], None]:
     for package in ("data-ingestion", "common"):
         sys.path.insert(0, str(PROJECT / "images" / package))
     # Not for peers, whose memory is measured too.
+    import polars as pl  # noqa: PLC0415
     from data_ingestion import market_data as market  # noqa: PLC0415
     from data_ingestion import scenarios, stress  # noqa: PLC0415
     from data_ingestion.conversion import convert  # noqa: PLC0415
     from data_ingestion.csv_text import csv_batches  # noqa: PLC0415
+    from data_ingestion.source import parquet_batches  # noqa: PLC0415
     from data_ingestion.validation import Validator  # noqa: PLC0415
 
-    rows = market.read(market_data.name, market_data.read_bytes(), AS_OF)
-    given = market.MarketData(market_data.name, None, rows)
+    values = market.read(market_data.name, market_data.read_bytes(), AS_OF)
+    given = market.MarketData(market_data.name, None, values)
     made = scenarios.make(given, BASE, scenarios.options({}), stress.read())
     scratch = out / "scratch"
     scratch.mkdir()
@@ -57,9 +59,12 @@ def _own(path: Path, market_data: Path, out: Path) -> Callable[[], None]:
         (out / f"{name}.parquet").write_bytes(content)
 
     def work() -> None:
-        done = convert(
-            csv_batches(_chunks(path)), Validator(AS_OF, made), store, scratch, SHARD_ROWS
+        rows = (
+            parquet_batches(pl.scan_parquet(path))
+            if path.suffix == ".parquet"
+            else csv_batches(_chunks(path))
         )
+        done = convert(rows, Validator(AS_OF, made), store, scratch, SHARD_ROWS)
         done.quarantine.rename(out / "quarantine.parquet")
         shutil.rmtree(scratch)
 

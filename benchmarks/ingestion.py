@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -57,6 +58,16 @@ class Sample:
         """About how many."""
         return rows(self.gigabytes)
 
+    @property
+    def name(self) -> str:
+        """What it is: its size as CSV, and its kind."""
+        return f"{self.gigabytes:g} GB {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """CSV or Parquet."""
+        return "CSV" if self.positions.suffix == ".csv" else "Parquet"
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -88,6 +99,14 @@ def sample(gigabytes: float, folder: Path, say: Say) -> Iterator[Sample]:
     say(f"Making {gigabytes:g} GB of positions ({rows(gigabytes):,} rows)")
     with tempfile.TemporaryDirectory(dir=folder, prefix="sample-") as name:
         yield Sample(gigabytes, *generate.write_large(SEED, rows(gigabytes), DAYS, Path(name)))
+
+
+def as_parquet(given: Sample, folder: Path) -> Sample:
+    """Return the same positions as a Parquet file in a folder, every field as text."""
+    path = folder / "positions.parquet"
+    text = pl.scan_csv(given.positions, infer_schema=False, truncate_ragged_lines=True)
+    text.sink_parquet(path, compression="zstd")
+    return dataclasses.replace(given, positions=path)
 
 
 def run(who: str, given: Sample, out: Path, cores: frozenset[int]) -> Taken:
@@ -201,7 +220,7 @@ def memory(samples: list[tuple[Sample, Taken]]) -> list[Figure]:
     figures = [
         Figure(
             "ingestion, one core, peak memory",
-            f"{most_sample.gigabytes:g} GB of input",
+            most_sample.name,
             most.peak_mb,
             MEMORY_MB,
             unit="MB",
@@ -212,7 +231,7 @@ def memory(samples: list[tuple[Sample, Taken]]) -> list[Figure]:
         figures.append(
             Figure(
                 "ingestion, one core, growth of memory",
-                f"{large.gigabytes:g} GB against {small.gigabytes:g} GB",
+                f"{large.name} against {small.gigabytes:g} GB",
                 after.peak_mb / before.peak_mb,
                 MEMORY_GROWTH,
                 unit="x",
@@ -222,16 +241,16 @@ def memory(samples: list[tuple[Sample, Taken]]) -> list[Figure]:
     return figures
 
 
-def chart(points: list[tuple[float, float]], limit: float) -> str:
-    """Draw peak memory (MB) over input size (GB) as text.
+def chart(points: list[tuple[str, float]], limit: float) -> str:
+    """Draw peak memory (MB) over inputs as text.
 
     Args:
-        points: size and memory.
+        points: an input's name and memory.
         limit: in MB; the right end.
     """
     width = 50
     lines = [
-        f"{size:>7g} GB |{'█' * round(width * min(used / limit, 1)):<{width}}| {used:,.0f} MB"
-        for size, used in points
+        f"{name:>15} |{'█' * round(width * min(used / limit, 1)):<{width}}| {used:,.0f} MB"
+        for name, used in points
     ]
-    return "\n".join([*lines, f"{'':>10} 0{'limit ' + format(limit, ',g') + ' MB':>{width}}"])
+    return "\n".join([*lines, f"{'':>15} 0{'limit ' + format(limit, ',g') + ' MB':>{width}}"])

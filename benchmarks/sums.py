@@ -14,7 +14,7 @@ from benchmarks.results import Figure
 # `revaluation` has put the stages' code on the path.
 from batchkit.figures import KEY_COLUMNS, SCENARIO_HASH, VALUE_COLUMN, Measure  # isort: skip
 from report_generation.fan_in import added  # isort: skip
-from risk_calculation.shard import figures  # isort: skip
+from risk_calculation.shard import figures, positions_of  # isort: skip
 
 if TYPE_CHECKING:
     from report_generation.fan_in import Figures
@@ -60,7 +60,7 @@ def netted_rows(shard: pl.DataFrame, given: Market) -> float:
     buffer = io.BytesIO()
     linear.write_parquet(buffer, compression="zstd")
     start = time.process_time()
-    figures(pl.read_parquet(io.BytesIO(buffer.getvalue())), given, 1)
+    figures(positions_of(buffer.getvalue()), given, 1)
     return linear.height / (time.process_time() - start)
 
 

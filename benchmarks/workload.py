@@ -18,12 +18,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
 from rich.console import Console
 
 from benchmarks import images, ingestion, results, revaluation, sums
 from benchmarks.convert import OWN
 from benchmarks.sizing import RATES, Rates
+
+# `revaluation` has put the stages' code on the path.
+from risk_calculation.shard import positions_of  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +72,8 @@ class Bench:
             results.show(figure, self._console)
 
     def ingestion(self) -> list[tuple[Sample, Taken]]:
-        """Measure ingestion; return what one core took at every size."""
-        one_core = []
+        """Measure ingestion; return what one core took at every size, of CSV and of Parquet."""
+        csv, parquet = [], []
         for number, gigabytes in enumerate(self.chosen.sizes):
             with ExitStack() as stack:
                 folder = stack.enter_context(
@@ -84,9 +86,11 @@ class Bench:
                     self._peers(sample, PEERS, Path(folder))
                 elif number == 1:
                     self._peers(sample, (COPY,), Path(folder))
-                one_core.append((sample, self._one_core(sample, Path(folder))))
-        self.keep(ingestion.memory(one_core))
-        return one_core
+                csv.append((sample, self._one_core(sample, Path(folder))))
+                columnar = ingestion.as_parquet(sample, Path(folder))
+                parquet.append((columnar, self._one_core(columnar, Path(folder))))
+        self.keep([*ingestion.memory(csv), *ingestion.memory(parquet)])
+        return [*csv, *parquet]
 
     def _peers(self, sample: Sample, peers: tuple[str, ...], folder: Path) -> None:
         self.keep(ingestion.speed(sample, peers, self.chosen.rounds, folder, self.say))
@@ -95,9 +99,7 @@ class Bench:
     def _one_core(self, sample: Sample, folder: Path) -> Taken:
         core = frozenset(sorted(ingestion.two_cores())[:1])
         taken = ingestion.run(OWN, sample, folder / "one-core", core)
-        self.say(
-            f"One core, {sample.gigabytes:g} GB: {taken.seconds:.1f} s, {taken.peak_mb:,.0f} MB"
-        )
+        self.say(f"One core, {sample.name}: {taken.seconds:.1f} s, {taken.peak_mb:,.0f} MB")
         return taken
 
     def risk(self) -> tuple[float, float, float]:
@@ -113,7 +115,7 @@ class Bench:
             ingestion.sample(gigabytes, self.chosen.folder, self.say) as sample,
         ):
             ingestion.run(OWN, sample, Path(name) / OWN, ingestion.two_cores())
-            shard = pl.read_parquet(Path(name) / OWN / "00000.parquet")
+            shard = positions_of((Path(name) / OWN / "00000.parquet").read_bytes())
             market = revaluation.scenario_market(sample.market_data)
         apart = revaluation.agreement(shard, market)
         if not apart < 1e-9:
@@ -134,12 +136,12 @@ class Bench:
 def memory_part(one_core: Sequence[tuple[Sample, Taken]]) -> str:
     """Return memory against input size, as docs/benchmarks.md shows it."""
     rows = [
-        f"| {sample.gigabytes:g} GB | {sample.rows:,} | {taken.peak_mb:,.0f} MB "
+        f"| {sample.name} | {sample.rows:,} | {taken.peak_mb:,.0f} MB "
         f"| {taken.seconds:,.1f} s | {sample.gigabytes * 1000 / taken.seconds:,.0f} MB/s |"
         for sample, taken in one_core
     ]
     drawn = ingestion.chart(
-        [(sample.gigabytes, taken.peak_mb) for sample, taken in one_core], ingestion.MEMORY_MB
+        [(sample.name, taken.peak_mb) for sample, taken in one_core], ingestion.MEMORY_MB
     )
     return "\n".join(
         [
@@ -181,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     one_core = bench.ingestion()
     console.print(results.table(bench.figures))
     if not given.no_write:
-        sample, taken = one_core[-1]
+        sample, taken = max(one_core, key=lambda pair: pair[1].seconds / pair[0].rows)
         rates = Rates(sample.rows / taken.seconds, netted, valuations, added)
         RATES.write_text(json.dumps(dataclasses.asdict(rates), indent=2) + "\n")
         command = f"python -m benchmarks.workload --sizes {given.sizes} --rounds {given.rounds}"

@@ -26,7 +26,7 @@ def test_memory_is_judged_by_the_most_and_by_its_growth_to_the_largest_input() -
     assert (most.measured, most.verdict) == (810, "MISSED")
     assert growth.measured == pytest.approx(1.2)
     assert growth.verdict == "MISSED"
-    assert growth.command == "4 GB against 1 GB"
+    assert growth.command == "4 GB CSV against 1 GB"
 
 
 def test_one_size_shows_no_growth() -> None:
@@ -35,7 +35,9 @@ def test_one_size_shows_no_growth() -> None:
 
 
 def test_the_chart_has_a_bar_and_a_number_for_every_size() -> None:
-    small, large, end = ingestion.chart([(0.25, 200), (4, 800)], limit=800).splitlines()
+    small, large, end = ingestion.chart(
+        [("0.25 GB CSV", 200), ("4 GB CSV", 800)], limit=800
+    ).splitlines()
     assert small.count("█") * 4 == pytest.approx(large.count("█"), abs=4)
     assert small.endswith("200 MB")
     assert large.endswith("800 MB")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import pytest
 
 from benchmarks import revaluation, sums
 from benchmarks.convert import OWN, prepared
 from samples import generate
 
+# `revaluation` has put the stages' code on the path.
+from risk_calculation.shard import positions_of  # isort: skip
+
 if TYPE_CHECKING:
+    import polars as pl
     from risk_calculation.market import Market
 
 
@@ -21,7 +24,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, Marke
     folder = tmp_path_factory.mktemp("sample")
     positions, market_data = generate.write_large(5, 1500, 300, folder)
     prepared(OWN, positions, market_data, folder)()
-    shard = pl.read_parquet(folder / "00000.parquet")
+    shard = positions_of((folder / "00000.parquet").read_bytes())
     return shard, revaluation.scenario_market(market_data)
 
 

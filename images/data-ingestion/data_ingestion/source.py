@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
-_PARQUET_ROWS: Final = 100_000
+_PARQUET_ROWS: Final = 50_000
 
 
 def batches(event: S3Event, context: Context) -> Iterator[Batch]:

@@ -15,7 +15,7 @@ from batchkit.runs import RunKeys, shard_of_key
 from batchkit.storage import stream_sha256, to_json
 
 from risk_calculation.market import UnusableMarketError, market
-from risk_calculation.shard import figures
+from risk_calculation.shard import figures, positions_of
 
 if TYPE_CHECKING:
     from batchkit.events import S3Event
@@ -92,8 +92,7 @@ def calculated(
         as_of,
     )
     buffer = io.BytesIO()
-    rows = pl.read_parquet(io.BytesIO(positions)).cast({pl.Categorical: pl.String})
-    figures(rows, given).write_parquet(
+    figures(positions_of(positions), given).write_parquet(
         buffer, compression="zstd", metadata={SCENARIO_HASH: scenario_hash}
     )
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,11 @@ from risk_calculation.valuation import book_values, linear_holdings, option_hold
 
 if TYPE_CHECKING:
     from risk_calculation.market import Market
+
+
+def positions_of(content: bytes) -> pl.DataFrame:
+    """Return the positions of a shard's file; texts that recur in it are written as categories."""
+    return pl.read_parquet(io.BytesIO(content)).cast({pl.Categorical: pl.String})
 
 
 def figures(positions: pl.DataFrame, market: Market, threads: int | None = None) -> pl.DataFrame:
