@@ -66,7 +66,7 @@ def test_summary_counts_every_row(launched: Environment, reported: Path) -> None
 
 
 def test_every_stage_says_what_it_did(launched: Environment, reported: Path) -> None:
-    printed = batch(launched, "logs", reported.name).stdout.splitlines()
+    printed = batch(launched, "logs", reported.name, "--json").stdout.splitlines()
     stages = {json.loads(line)["stage"] for line in printed}
     assert stages == {stage.name for stage in launched.settings.stages}
 
