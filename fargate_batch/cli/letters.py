@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from batchkit import dead_letters
 from batchkit.errors import BadEventError, NotDeadError, UnknownStageError
 from batchkit.events import from_message
-from batchkit.ledger import RunState
 from batchkit.place import Sent
 from batchkit.records import record_key
-from batchkit.redrive import can_redrive, drain_dead_letters, redrive
+from batchkit.redrive import can_redrive, drain_dead_letters, redrive, routes_of
 
 from fargate_batch.cli.records import WAITING, find_run, read_items
 
@@ -33,6 +32,8 @@ def letters_of(environment: Environment) -> list[DeadLetter]:
 def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
     """Put what died of a run back on its queues, and take its dead letters away.
 
+    Events of the run that EventBridge or SQS put among them are sent again.
+
     Raises:
         UnknownRunError: there is no such run.
         NotDeadError: it is not dead-lettered.
@@ -46,10 +47,11 @@ def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
         )
     place = environment.place()
     if can_redrive(record):
-        # First, so that the letter of a further failure stays. Nothing is lost if this ends in
-        # between: what a redrive goes by is the ledger.
+        routes_of(place, record)
+        # Before the redrive, so that the letter of a further failure stays. Nothing is lost if this
+        # ends in between: what a redrive goes by is the ledger.
         drain_dead_letters(place, environment.dead_letter_queues(), run)
-    return redrive(place, run)
+    return (*redrive(place, run), *resend_undelivered(environment, run))
 
 
 def redrive_dead(environment: Environment) -> tuple[list[Sent], list[str]]:
@@ -72,20 +74,22 @@ def redrive_dead(environment: Environment) -> tuple[list[Sent], list[str]]:
     return sent, refused
 
 
-def resend_undelivered(environment: Environment) -> list[Sent]:
+def resend_undelivered(environment: Environment, run: str | None = None) -> list[Sent]:
     """Send dead letters back to their stage's queue that no attempt of a stage put there.
 
     EventBridge puts an event there that it could not queue, and SQS one that was received too often
-    and never dealt with. Their run is open or not begun; if it has ended, the stage finds nothing
-    to do.
+    and never dealt with. What a stage put there goes when its run is redriven: its claim is dead,
+    and a message alone would change nothing.
+
+    Args:
+        environment: whose letters.
+        run: of this run alone; of all when left out.
     """
     place, queues = environment.place(), environment.dead_letter_queues()
-    letters = [letter for letter in letters_of(environment) if letter.run_id]
-    records = read_items(environment, {record_key(str(letter.run_id)) for letter in letters})
     sent = []
-    for letter in letters:
-        record, route = records.get(record_key(str(letter.run_id)), {}), place.route(letter.stage)
-        if record.get("state") == RunState.DEAD_LETTERED or route is None:
+    for letter in letters_of(environment):
+        route = place.route(letter.stage)
+        if letter.attempts is not None or route is None or run not in {None, letter.run_id}:
             continue
         try:
             event = from_message(letter.body)
@@ -98,9 +102,20 @@ def resend_undelivered(environment: Environment) -> list[Sent]:
 
 
 def discard_strays(environment: Environment) -> list[DeadLetter]:
-    """Delete the dead letters of no run, with which nothing can be done; return them."""
+    """Delete the dead letters with which nothing can be done; return them.
+
+    Those that are no event, and those of a stage's attempts on what no known run wrote.
+    """
     queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
-    strays = [letter for letter in letters_of(environment) if letter.run_id is None]
+    letters = letters_of(environment)
+    worked = {record_key(str(letter.run_id)) for letter in letters if letter.attempts is not None}
+    records = read_items(environment, worked)
+    strays = [
+        letter
+        for letter in letters
+        if letter.run_id is None
+        or (letter.attempts is not None and not records.get(record_key(letter.run_id)))
+    ]
     for letter in strays:
         sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
     return strays

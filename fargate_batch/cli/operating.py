@@ -151,8 +151,8 @@ def reconcile(options: Options, grace: float, *, everything: bool) -> None:
 def redrive(options: Options, run: str | None, *, everything: bool) -> None:
     """Work a dead-lettered run again, or all of them; mend the cause first.
 
-    Each piece that died gets its attempts anew, and its dead letters go. --all reads the whole
-    ledger, and sends dead letters that are events of no dead-lettered run back to their queue.
+    Each piece that died gets its attempts anew, and its dead letters go. Events that never reached
+    their queue are sent there. --all reads the whole ledger.
     """
     if (run is None) == (not everything):
         raise click.UsageError("Name a run, or give --all.")
@@ -180,7 +180,7 @@ def redrive(options: Options, run: str | None, *, everything: bool) -> None:
 
 @click.command("dead-letters", epilog=EXIT_CODES)
 @click.option(
-    "--discard", is_flag=True, help="Print and delete those that belong to no run, for good."
+    "--discard", is_flag=True, help="Print and delete, for good, those of no run that is known."
 )
 @common
 def dead_letters(options: Options, *, discard: bool) -> None:

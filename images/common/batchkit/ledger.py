@@ -149,9 +149,9 @@ class Ledger(Records):
             run_id,
             "SET state_before = if_not_exists(state_before, #state), #state = :dead, "
             "reason = if_not_exists(reason, :reason), updated_at = :updated "
-            "ADD dead_claims :claims",
+            "ADD dead_claims :claims, deaths :one",
             {"#state": "state"},
-            {**_DEAD, ":reason": reason, ":claims": {claim_id}},
+            {**_DEAD, ":reason": reason, ":claims": {claim_id}, ":one": 1},
             _OPEN,
             _ENDED,
         )
@@ -160,20 +160,20 @@ class Ledger(Records):
         return written.done
 
     def note_dead(self, run_id: str, claim_id: str) -> bool:
-        """Record that a piece of a reported run could not be worked; False when it is not reported.
+        """Record that a piece could not be worked that its run can do without.
 
-        The run keeps its report: what listens to the end of a run is no part of it.
+        The run's state stays. Return False when it is rejected: then nothing more is wanted of it.
 
         Raises:
             UnknownRunError: there is no such run.
         """
         return self.change_if(
             run_id,
-            "SET updated_at = :updated ADD dead_claims :claims",
+            "SET updated_at = :updated ADD dead_claims :claims, deaths :one",
             {"#state": "state"},
-            {":claims": {claim_id}},
-            "#state = :reported",
-            {":reported": RunState.REPORTED.value},
+            {":claims": {claim_id}, ":one": 1},
+            "#state <> :rejected",
+            {":rejected": RunState.REJECTED.value},
         ).done
 
     def redriven(self, run_id: str, dead_claims: set[str]) -> bool:
@@ -197,10 +197,10 @@ class Ledger(Records):
             {**_DEAD, ":claims": dead_claims},
         ).done
 
-    def put_back(self, run_id: str, claim_ids: set[str]) -> None:
+    def put_back(self, run_id: str, claim_ids: set[str], deaths: int) -> None:
         """Record that these claims of a run are on their queues again.
 
-        Unless it is dead-lettered anew: one of them may be what it is dead-lettered for.
+        Unless a piece of it has died since there had been so many deaths: it may be one of them.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -208,10 +208,10 @@ class Ledger(Records):
         self.change_if(
             run_id,
             "SET updated_at = :updated DELETE dead_claims :claims",
-            {"#state": "state"},
+            {},
             {":claims": claim_ids},
-            "#state <> :dead",
-            _DEAD,
+            "(attribute_not_exists(deaths) OR deaths = :deaths)",
+            {":deaths": deaths},
         )
 
     def start_stage(self, run_id: str, stage: str) -> None:
@@ -234,15 +234,6 @@ class Ledger(Records):
             {":stamp": timestamp(self.clock())},
         )
 
-    def stage(self, run_id: str, stage: str) -> dict[str, Any]:
-        """Return a stage's timing in a run; empty when the stage has not begun with it.
-
-        Raises:
-            UnknownRunError: there is no such run.
-        """
-        timing: dict[str, Any] = self.get(run_id).get("stages", {}).get(stage, {})
-        return timing
-
     def finish_stage(self, run_id: str, stage: str) -> dict[str, Any]:
         """Record when a stage ended, the last of several tasks counts; return its timing.
 
@@ -252,7 +243,8 @@ class Ledger(Records):
             UnknownRunError: there is no such run.
         """
         now = self.clock()
-        started = self.stage(run_id, stage).get("started_at")
+        kept = self.get(run_id).get("stages", {}).get(stage, {})
+        started = kept.get("started_at")
         began = datetime.fromisoformat(started).timestamp() if started else now
         timing = {
             "started_at": timestamp(began),

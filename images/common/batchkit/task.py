@@ -4,7 +4,8 @@ What becomes of an attempt that fails: its claim is given up, and the event come
 message does, or ECS tells of the failed task. After the third, or when repeating would change
 nothing, the work becomes a dead letter:
 
-1. the run is marked `dead-lettered`, so that an operator sees it and can redrive it;
+1. the run is marked `dead-lettered`, so that an operator sees it and can redrive it; one that has
+   its report stays `reported` and notes the piece;
 2. the message is put on the dead-letter queue, with its reason;
 3. the claim is marked `dead`, so that nobody takes it again;
 4. the event's own message is deleted.
@@ -12,9 +13,10 @@ nothing, the work becomes a dead letter:
 All this happens under the claim. Whoever crashes between two steps leaves a claim whose lease ends
 and whose attempts are used up; whoever finds it does all the steps again. The first and the third
 change nothing the second time; the second may leave one more message of the same run, which goes
-with the others when the run is redriven. If no message returns, the run says `dead-lettered`, and a
+with the others when the run is redriven. If no message returns, the run tells of the piece, and a
 redrive takes its claims back in whatever state they are; a crash before the first step leaves an
-open run, which the next reconcile finds.
+open run, which the next reconcile finds. Of a rejected run nothing more is wanted: what fails for
+good then is done with.
 """
 
 from __future__ import annotations
@@ -174,36 +176,34 @@ class _Work:
 
         Args:
             reason: why it cannot be worked.
-            foreign: the object lies among a run's but is none of it, so the run need not suffer.
+            foreign: the object lies among a run's but is none of it, so the run goes on.
 
         Raises:
             LostClaimError: somebody else has taken it over.
         """
         context, claim, run = self.context, self.claim, self.context.run_id
-        if not foreign and not self._mark_run(reason):
+        if not self._mark_run(reason, foreign=foreign):
             # Nothing is lost by it, so nobody need be told to do anything.
-            _log.warning("Given up, for the run has its end without it: %s", reason)
+            _log.warning("Given up, for the run is rejected: %s", reason)
             context.claims.complete(claim)
             return
         context.dead_letters.put(self.event.to_message(), reason, attempts=claim.attempt, run=run)
         context.claims.bury(claim, reason)
         _log.error("Dead-lettered after %d attempts: %s", claim.attempt, reason)
 
-    def _mark_run(self, reason: str) -> bool:
-        """Let the run tell of it; return False when the run has its end and misses nothing.
+    def _mark_run(self, reason: str, *, foreign: bool) -> bool:
+        """Let the run tell of it; return False when the run is rejected and misses nothing.
 
-        A reported run stays so, and tells of the piece all the same, unless its stage had finished
-        with the run: a stage that listens to the end of runs may fail after it.
+        A reported run stays so, and notes the piece all the same: a stage that listens to the end
+        of runs may fail after it.
         """
         context, run = self.context, self.context.run_id
         if self._is_input:
             context.ledger.begin(run, self.event)
         try:
-            if context.ledger.dead_letter(run, self.claim.id, reason):
+            if not foreign and context.ledger.dead_letter(run, self.claim.id, reason):
                 return True
-            # Whoever was killed after its work had counted has lost nothing either.
-            finished = "finished_at" in context.ledger.stage(run, context.task.stage)
-            return not finished and context.ledger.note_dead(run, self.claim.id)
+            return context.ledger.note_dead(run, self.claim.id)
         except UnknownRunError:
             return True  # An object that no run wrote: its message is all that tells of it.
 
@@ -220,6 +220,7 @@ class _Work:
         try:
             if self.claim.attempt < MAX_ATTEMPTS and not isinstance(error, HOPELESS):
                 self.context.claims.fail(self.claim, reason)
+                _log.warning("Attempt %d of %d failed.", self.claim.attempt, MAX_ATTEMPTS)
             else:
                 self.renew()
                 foreign = isinstance(error, BadEventError) and not self._is_input

@@ -107,13 +107,10 @@ class Worker:
                 beats=(lambda: self._keep_hidden(message),),
             )
         except Exception as error:  # noqa: BLE001 - one bad message must not end the worker
-            _log.exception(
-                "Failed on %s: %s: %s. The message goes back to the queue.",
-                event,
-                type(error).__name__,
-                error,
-            )
-            # What fails for want of something may find it a little later.
+            # What becomes of it, another attempt or a dead letter, was logged when it was decided.
+            _log.exception("Failed on %s: %s: %s", event, type(error).__name__, error)
+            # What fails for want of something may find it a little later. What was the last attempt
+            # comes back too, is found among the dead letters, and goes.
             wait = self.retry_seconds * 2 ** (receives - 1)
             self._hide(message, min(wait, _LAST_RETRY_SECONDS))
             return

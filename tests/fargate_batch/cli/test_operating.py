@@ -351,10 +351,39 @@ def test_a_redrive_of_all_takes_up_every_dead_run_and_events_that_never_reached_
     assert json.loads(batch("redrive", "--all", "--json").out) == []
 
 
+def test_an_event_of_a_dead_run_that_never_reached_its_queue_is_sent_there_too(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    late = S3Event(launched.output_bucket, f"runs/{run}/risk/complete.json", "v1")
+    boto3.client("sqs").send_message(
+        QueueUrl=launched.dead_letter_queues["report-generation"], MessageBody=late.to_message()
+    )
+    sent = json.loads(batch("redrive", run, "--json").out)
+    assert [piece["stage"] for piece in sent] == [INGESTION, "report-generation"]
+    assert len(launched.messages(launched.queues["report-generation"])) == 1
+    assert json.loads(batch("dead-letters", "--json").out) == []
+
+
+def test_a_failed_attempt_at_what_no_run_wrote_is_not_sent_again_and_can_be_discarded(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    queue = DeadLetterQueue(boto3.client("sqs"), launched.dead_letter_queues[INGESTION], INGESTION)
+    foreign = S3Event(launched.output_bucket, "runs/nobodys/shards/x.parquet", "v1")
+    queue.put(foreign.to_message(), "BadEventError: no shard", attempts=1, run="nobodys")
+    assert json.loads(batch("redrive", "--all", "--json").out) == []
+    (left,) = json.loads(batch("dead-letters", "--json").out)
+    assert left["run_id"] == "nobodys"
+    assert len(json.loads(batch("dead-letters", "--discard", "--json").out)) == 1
+    assert json.loads(batch("dead-letters", "--json").out) == []
+
+
 def test_a_run_whose_stage_is_gone_keeps_no_other_from_being_redriven(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
     stuck, event = begin(launched)
+    bury(launched, stuck, event)
     launched.ledger.dead_letter(stuck, claim_key("gone", event), "MemoryError: 2 GB")
     dead, other = begin(launched, "positions/other.csv")
     bury(launched, dead, other)
@@ -364,6 +393,8 @@ def test_a_run_whose_stage_is_gone_keeps_no_other_from_being_redriven(
     assert ended.out.splitlines()[0] == f"{dead}: positions/other.csv to data-ingestion"
     assert ended.message == f"{stuck}: {why}"
     assert batch("redrive", stuck).message == why
+    (left,) = json.loads(batch("dead-letters", "--json").out)
+    assert left["run_id"] == stuck
 
 
 def test_all_dead_letters_are_listed_those_of_no_run_too_and_none_is_lost(

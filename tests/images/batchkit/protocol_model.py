@@ -40,7 +40,7 @@ from batchkit.ledger import Ledger
 from batchkit.metrics import Metrics
 from batchkit.place import Place, Route
 from batchkit.reconcile import reconcile
-from batchkit.redrive import redrive
+from batchkit.redrive import can_redrive, redrive
 from batchkit.runs import RunKeys, run_id
 from batchkit.stage import Context
 from batchkit.states import TERMINAL_STATES, RunState
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT, TABLE = "input", "output", "model-table"
 INGESTION, RISK, REPORT = "data-ingestion", "risk-calculation", "report-generation"
+AFTER: Final = "line-count"
+"""A stage that listens to the end of the calculation, and may fail when the report is there."""
 UPLOAD: Final = S3Event(INPUT, "positions/a.csv", "v1")
 RUN: Final = run_id(INPUT, UPLOAD.key, UPLOAD.version_id)
 KEYS: Final = RunKeys(RUN)
@@ -61,6 +63,7 @@ EVENTS: Final = {
     "shard 0": (RISK, S3Event(OUTPUT, KEYS.shard("00000"), "v1")),
     "shard 1": (RISK, S3Event(OUTPUT, KEYS.shard("00001"), "v1")),
     "report": (REPORT, S3Event(OUTPUT, KEYS.complete, "v1")),
+    "count": (AFTER, S3Event(OUTPUT, KEYS.complete, "v1")),
 }
 OPERATOR: Final = ("redrive", "reconcile")
 _ROUTES: Final = (
@@ -68,6 +71,7 @@ _ROUTES: Final = (
     Route(RISK, "output", "runs/*/shards/*.parquet", "queue"),
     Route(REPORT, "output", "runs/*/risk/complete.json", "queue"),
 )
+_LATE_ROUTE: Final = Route(AFTER, "output", "runs/*/risk/complete.json", "late queue")
 _MANIFEST: Final = {
     "scenarios": {"sha256": "x"},
     "shards": [{"name": "00000"}, {"name": "00001"}],
@@ -232,14 +236,15 @@ class _LedgerWithoutTimings(Ledger):
 def _handler(event: S3Event, context: Context) -> None:
     """Do what the stages' own handlers do with the ledger and the closing object."""
     client: Any = context.claims.client
-    if context.ledger.get(context.run_id)["state"] in ledger.FINAL_STATES:
+    late = context.task.stage == AFTER
+    if not late and context.ledger.get(context.run_id)["state"] in ledger.FINAL_STATES:
         return
     if client.call("attempt") == "fails":
         raise FailedAttemptError
     if context.task.stage == RISK:
         shard = "00000" if event == EVENTS["shard 0"][1] else "00001"
         calculate._count(shard, _MANIFEST, context)
-    else:
+    elif not late:
         context.ledger.advance(context.run_id, RunState.REPORTED)
 
 
@@ -270,7 +275,9 @@ def _progress(one: Process) -> Call | str:
 def _run(one: Process) -> str:
     clients: Any = Clients(one.answers)
     if one.program in OPERATOR:
-        place = Place(clients, clients, clients, INPUT, OUTPUT, TABLE, _ROUTES)
+        # Where nobody listens to the end, reconcile must not think so.
+        routes = (*_ROUTES, _LATE_ROUTE) if one.program == "redrive" else _ROUTES
+        place = Place(clients, clients, clients, INPUT, OUTPUT, TABLE, routes)
         if one.program == "redrive":
             redrive(place, RUN, clock=lambda: 0.0)
         else:
@@ -328,20 +335,28 @@ def _answered(  # noqa: PLR0911 - one for each operation
             return state, Answer("{}", "PreconditionFailed")
         case "put_object":
             assert json.loads(call.request)["IfNoneMatch"] == "*"
-            # S3 tells of the new object.
+            # S3 tells of the new object; the late stage is told of it in a model of its own.
             return _sent(state._replace(closed=True), "report"), Answer("{}")
         case "get_object":
             return state, Answer(json.dumps(_closing()))
         case "list_object_versions":
             return state, Answer(json.dumps(_versions(state, request["Prefix"])))
-        case "send_message":
-            event = from_message(request["MessageBody"])
-            message = next(name for name, (_, known) in EVENTS.items() if known == event)
-            if request["QueueUrl"] == "queue":
-                return _sent(state, message), Answer("{}")
-            letters = tuple(sorted({*state.dead_letters, message}))
+        case "send_message" if request["QueueUrl"] == "dead-letters":
+            # A worker's letter is about the message that it has.
+            letters = tuple(sorted({*state.dead_letters, caller.program}))
             return state._replace(dead_letters=letters), Answer("{}")
+        case "send_message":
+            return _sent(state, _message(request)), Answer("{}")
     raise NotImplementedError(call.operation)
+
+
+def _message(request: dict[str, Any]) -> str:
+    """Return the message that goes to a queue: two stages hear of the last object."""
+    event = from_message(request["MessageBody"])
+    late = request["QueueUrl"] == _LATE_ROUTE.queue_url
+    return next(
+        name for name, (stage, known) in EVENTS.items() if (known, stage == AFTER) == (event, late)
+    )
 
 
 def _sent(state: State, message: str) -> State:
@@ -434,32 +449,45 @@ def beginning(*, attempts: int = 0) -> State:
 
     With `attempts`, so many have failed already on each shard.
     """
-    record = {
-        "id": f"run#{RUN}",
-        "run_id": RUN,
-        "state": "calculating",
-        "shards": 2,
-        # Timings are left out of the model, and these are looked at once there is a report only.
-        "stages": {stage: {"finished_at": _STAMP} for stage, _ in EVENTS.values()},
-        "created_at": _STAMP,
-    }
+    record = {"state": "calculating", "shards": 2}
+    failed = [_failed(name, attempts) for name in ("shard 0", "shard 1") if attempts]
     # Whoever published them has completed its claim.
-    done = {"id": claim_key(INGESTION, UPLOAD), "state": "done", "attempts": 1}
-    failed = [
-        {
-            "id": claim_key(stage, event),
-            **claims_module.about(stage, event, RUN),
-            "state": "failed",
-            "attempts": attempts,
-            "reason": "FailedAttemptError",
-            "created_at": _STAMP,
-            "updated_at": _STAMP,
-        }
-        for stage, event in EVENTS.values()
-        if attempts and stage == RISK
-    ]
-    items = sorted(json.dumps(packed(item), sort_keys=True) for item in (record, done, *failed))
-    return State(tuple(items), closed=False, queue=("shard 0", "shard 1"), dead_letters=())
+    items = _items(record, _done(INGESTION, UPLOAD), *failed)
+    return State(items, closed=False, queue=("shard 0", "shard 1"), dead_letters=())
+
+
+def after_the_report(*, attempts: int = 0) -> State:
+    """A reported run, and a message for a stage that listens to the end of its calculation.
+
+    With `attempts`, so many of that stage's have failed already.
+    """
+    record = {"state": "reported", "shards": 2, "shards_done": {"00000", "00001"}}
+    done = [_done(stage, event) for stage, event in EVENTS.values() if stage != AFTER]
+    failed = [_failed("count", attempts)] if attempts else []
+    items = _items(record, _done(INGESTION, UPLOAD), *done, *failed)
+    return State(items, closed=True, queue=("count",), dead_letters=())
+
+
+def _items(record: dict[str, Any], *claims: dict[str, Any]) -> tuple[str, ...]:
+    run = {"id": f"run#{RUN}", "run_id": RUN, "created_at": _STAMP, **record}
+    return tuple(sorted(json.dumps(packed(item), sort_keys=True) for item in (run, *claims)))
+
+
+def _done(stage: str, event: S3Event) -> dict[str, Any]:
+    return {"id": claim_key(stage, event), "state": "done", "attempts": 1}
+
+
+def _failed(message: str, attempts: int) -> dict[str, Any]:
+    stage, event = EVENTS[message]
+    return {
+        "id": claim_key(stage, event),
+        **claims_module.about(stage, event, RUN),
+        "state": "failed",
+        "attempts": attempts,
+        "reason": "FailedAttemptError",
+        "created_at": _STAMP,
+        "updated_at": _STAMP,
+    }
 
 
 def ways_on(state: State, bounds: Bounds) -> Iterator[tuple[str, State]]:
@@ -489,11 +517,20 @@ def _mishaps(state: State) -> Iterator[tuple[str, State]]:
             yield f"{one.program} is told to stop", _became(state, one, told)
         if (failed := answer(state, one, fails=True)) != answer(state, one):
             yield f"{one.program} fails", failed
-    for message in EVENTS:
-        if message not in state.queue and (message != "report" or state.closed):
+    for message in _published(state):
+        if message not in state.queue:
             yield f"{message} comes again", _sent(state, message)
     if state.processes and any(_RUNNING in text for text in state.items):
         yield "the leases end", leases_over(state)
+
+
+def _published(state: State) -> Iterator[str]:
+    """Yield the messages whose object is there and was told of."""
+    yield from ("shard 0", "shard 1")
+    if state.closed:
+        yield "report"
+    if any(id_of.startswith(f"claim#{AFTER}#") for id_of in state.claims):
+        yield "count"
 
 
 def receive(state: State, message: str) -> State:
@@ -581,7 +618,7 @@ def calmer(state: State) -> State | None:
         return _joined(leases_over(state), process("reconcile"))
     dead = any(claim["state"] == "dead" for claim in state.claims.values())
     waiting_still = any(claim["state"] == "waiting" for claim in state.claims.values())
-    if state.commands and state.run["state"] == "dead-lettered" and (waiting_still or not dead):
+    if state.commands and can_redrive(state.run) and (waiting_still or not dead):
         # A redrive broke off, or somebody who had stalled marked the run after it.
         return _joined(state, process("redrive"))
     return None

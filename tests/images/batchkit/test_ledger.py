@@ -113,11 +113,19 @@ def test_a_run_that_died_anew_keeps_all_that_it_died_of(ledger: Ledger) -> None:
     ledger.dead_letter("r1", "claim#1", "no memory")
     ledger.redriven("r1", {"claim#1"})
     ledger.dead_letter("r1", "claim#1", "no memory")
-    ledger.put_back("r1", {"claim#1"})
+    ledger.put_back("r1", {"claim#1"}, 1)
     assert ledger.get("r1")["dead_claims"] == {"claim#1"}
     ledger.redriven("r1", {"claim#1"})
-    ledger.put_back("r1", {"claim#1"})
+    ledger.put_back("r1", {"claim#1"}, 2)
     assert "dead_claims" not in ledger.get("r1")
+
+
+def test_what_a_run_can_do_without_is_noted_and_its_state_stays(ledger: Ledger) -> None:
+    assert ledger.note_dead("r1", "claim#1")
+    record = ledger.get("r1")
+    assert (record["state"], record["dead_claims"]) == ("ingesting", {"claim#1"})
+    ledger.reject("r1", "empty")
+    assert not ledger.note_dead("r1", "claim#2")
 
 
 @pytest.mark.parametrize("dead", [False, True])

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.images.batchkit.protocol_model import (
     Bounds,
     State,
+    after_the_report,
     beginning,
     calmer,
     forget_what_processes_do,
@@ -68,7 +69,7 @@ def problem_between(before: State, after: State, name: str) -> str | None:
         return "what is closed is so no more"
     for key, claim in before.claims.items():
         taken_back = claim["state"] == "done" and after.claims[key]["state"] != "done"
-        if taken_back and not name.startswith("redrive"):
+        if taken_back and "redrive" not in name:
             return f"{key} was done and is {after.claims[key]['state']}"
     return None
 
@@ -80,15 +81,16 @@ def problem_at_the_end(state: State) -> str | None:
     dead = {key for key, found in states.items() if found == "dead"}
     if set(states.values()) - {"done", "dead"}:
         return f"a claim is open: {states}"
-    if run["state"] == "reported":
-        return "a claim is dead" if dead else None
-    if run["state"] != "dead-lettered":
-        return f"the run ends as {run['state']}"
-    if not dead:
-        return "the run is dead-lettered for nothing"
     if len(state.dead_letters) < len(dead):
         return f"{len(dead)} claims are dead, and the letters are {state.dead_letters}"
-    return None
+    if not dead and run.get("dead_claims"):
+        return "the run tells of dead work, and none is dead"
+    if run["state"] == "reported":
+        # What is dead it could do without, and tells of: `problem_in` has looked.
+        return None
+    if run["state"] != "dead-lettered":
+        return f"the run ends as {run['state']}"
+    return None if dead else "the run is dead-lettered for nothing"
 
 
 def explore(start: State, bounds: Bounds) -> int:
@@ -154,6 +156,22 @@ def test_every_run_has_one_end_whatever_happens_on_the_way(
     assert explore(beginning(attempts=attempts), bounds) >= states
 
 
+@pytest.mark.parametrize(
+    ("attempts", "bounds", "states"),
+    [
+        (0, Bounds(workers=2, mishaps=3), 1_790),
+        (2, Bounds(workers=2, mishaps=2, commands=2), 11_400),
+        # It may die again before its redrive has ended.
+        (3, Bounds(workers=1, mishaps=3, commands=1), 21_000),
+    ],
+    ids=str,
+)
+def test_what_a_run_can_do_without_has_one_end_too(
+    attempts: int, bounds: Bounds, states: int
+) -> None:
+    assert explore(after_the_report(attempts=attempts), bounds) >= states
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_long_walks_at_random_have_one_end_too(data: DataObject) -> None:
@@ -182,6 +200,15 @@ def take_what_is_done(change: pytest.MonkeyPatch) -> None:
     change.setattr(claims, "_FREE", claims._FREE.replace(":claimed AND", ":claimed OR"))
 
 
+def forget_what_died_again(change: pytest.MonkeyPatch) -> None:
+    sound = Ledger.put_back
+
+    def put_back(ledger: Ledger, run_id: str, claim_ids: set[str], _deaths: int) -> None:
+        sound(ledger, run_id, claim_ids, int(ledger.get(run_id)["deaths"]))
+
+    change.setattr(Ledger, "put_back", put_back)
+
+
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
@@ -197,4 +224,14 @@ def test_the_checks_see_a_protocol_that_is_broken(
     forget_what_processes_do()
     with pytest.raises(AssertionError, match=found):
         explore(beginning(attempts=0 if found.startswith(("closed", "was")) else 3), Bounds())
+    forget_what_processes_do()
+
+
+def test_the_checks_see_a_redrive_that_forgets_what_died_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forget_what_died_again(monkeypatch)
+    forget_what_processes_do()
+    with pytest.raises(AssertionError, match="is dead, and its run does not know"):
+        explore(after_the_report(attempts=3), Bounds(workers=1, mishaps=3, commands=1))
     forget_what_processes_do()

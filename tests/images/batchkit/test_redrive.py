@@ -63,9 +63,51 @@ def test_dead_work_of_a_reported_run_is_redriven_and_the_run_stays_reported(plac
     record = place.ledger.get(run)
     assert record["state"] == "reported"
     assert "dead_claims" not in record
+    assert later(place, lookback_hours=None).sent == ()
     assert claimed(place, RISK, first).attempt == 1
     with pytest.raises(NotDeadError):
         redrive(work(place), run)
+
+
+def test_a_redriven_piece_that_dies_before_the_redrive_has_ended_can_be_redriven(
+    place: Place,
+) -> None:
+    event, (first, _) = publish(place)
+    run = place.run_id(event)
+    place.ledger.advance(run, RunState.REPORTED)
+    kill(place, first)
+    whole = work(place)
+
+    class AtOnce:
+        """Sends a message to a worker that fails before the sender goes on."""
+
+        def send_message(self, **_: Any) -> None:
+            kill(place, first)
+
+    sqs: Any = AtOnce()
+    redrive(replace(whole, sqs=sqs), run)
+    assert place.claims.find(claim_key(RISK, first))["state"] == "dead"
+    assert redrive(whole, run) == (Sent(run, RISK, first.key, first.version_id),)
+
+
+@pytest.mark.parametrize(
+    ("client", "operation", "nth"),
+    [("dynamodb", "update_item", 1), ("sqs", "send_message", 1), ("dynamodb", "update_item", 2)],
+)
+def test_a_redrive_of_a_reported_run_that_breaks_off_is_finished_by_the_same_again(
+    place: Place, client: str, operation: str, nth: int
+) -> None:
+    event, (first, _) = publish(place)
+    run = place.run_id(event)
+    place.ledger.advance(run, RunState.REPORTED)
+    kill(place, first)
+    whole = work(place)
+    broken: Any = {client: BreaksOff(getattr(whole, client), operation, nth)}
+    with pytest.raises(KeyboardInterrupt):
+        redrive(replace(whole, **broken), run)
+    assert len(redrive(whole, run)) == 1
+    with pytest.raises(NotDeadError):
+        redrive(whole, run)
 
 
 def test_all_dead_pieces_of_a_run_are_redriven(place: Place) -> None:
@@ -170,7 +212,7 @@ def test_a_run_whose_report_came_in_spite_of_all_is_reported_by_a_redrive(place:
     assert place.ledger.get(run)["state"] == "reported"
 
 
-def test_a_runs_letters_are_drained_and_no_others(place: Place) -> None:
+def test_the_letters_of_a_runs_attempts_are_drained_and_no_others(place: Place) -> None:
     event, (shard, other) = publish(place)
     kill(place, shard)
     context = place.context(RISK)
@@ -180,5 +222,6 @@ def test_a_runs_letters_are_drained_and_no_others(place: Place) -> None:
         QueueUrl=place.dead_letter_url, MessageBody=other.to_message()
     )
     run = place.run_id(event)
-    assert drain_dead_letters(work(place), {RISK: place.dead_letter_url}, run) == 2
-    assert sorted(letters(place), key=str) == [None, "another-run"]
+    assert drain_dead_letters(work(place), {RISK: place.dead_letter_url}, run) == 1
+    # The event is of the run, but no attempt at it has failed.
+    assert sorted(letters(place), key=str) == [None, run, "another-run"]

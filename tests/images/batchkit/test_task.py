@@ -219,34 +219,58 @@ def test_a_foreign_object_among_a_runs_does_not_stop_the_run(place: Place) -> No
     foreign = S3Event(place.output_bucket, "runs/r1/shards/x.parquet", "v1")
     with pytest.raises(BadEventError):
         perform(foreign, place.context(STAGE), refuses)
-    assert place.ledger.get("r1")["state"] == "ingesting"
+    record = place.ledger.get("r1")
+    assert (record["state"], record["dead_claims"]) == ("ingesting", {claim_key(STAGE, foreign)})
 
 
-def fail_thrice(place: Place) -> S3Event:
-    """Let work on a run's object fail for good."""
-    event = S3Event(place.output_bucket, "runs/r1/risk/complete.json", "v1")
-    for _ in range(3):
-        with pytest.raises(RuntimeError):
-            perform(event, place.context(STAGE), fails)
+CLOSING = "runs/r1/risk/complete.json"
+
+
+def fail_for_good(place: Place, error: Exception, attempts: int) -> S3Event:
+    """Let work on a run's object fail as often as it is tried."""
+
+    def fails_so(_event: S3Event, _context: Context) -> None:
+        raise error
+
+    event = S3Event(place.output_bucket, CLOSING, "v1")
+    for _ in range(attempts):
+        with pytest.raises(type(error)):
+            perform(event, place.context(STAGE), fails_so)
+    perform(event, place.context(STAGE), lambda *_: pytest.fail("worked once more"))
     return event
 
 
-def test_what_fails_after_its_run_was_rejected_is_no_dead_letter(place: Place) -> None:
+FAILURES = [
+    (RuntimeError("no memory"), 3),
+    (BadEventError("no shard"), 1),
+    (UnknownRunError("no run 'r2'"), 1),
+]
+
+
+@pytest.mark.parametrize(("error", "attempts"), FAILURES)
+def test_what_fails_after_its_run_was_rejected_is_no_dead_letter(
+    place: Place, error: Exception, attempts: int
+) -> None:
     place.ledger.begin("r1", S3Event("b", "k"))
     place.ledger.reject("r1", "The file is empty.")
-    event = fail_thrice(place)
+    event = fail_for_good(place, error, attempts)
     assert letters(place) == []
     assert place.claims.find(claim_key(STAGE, event))["state"] == "done"
 
 
+@pytest.mark.parametrize(("error", "attempts"), FAILURES)
+@pytest.mark.parametrize("finished", [False, True], ids=["", "another piece of the stage is done"])
 def test_what_fails_after_its_run_was_reported_is_a_dead_letter_and_the_report_stays(
-    place: Place,
+    place: Place, error: Exception, attempts: int, *, finished: bool
 ) -> None:
     place.ledger.begin("r1", S3Event("b", "k"))
+    if finished:
+        place.ledger.finish_stage("r1", STAGE)
     place.ledger.advance("r1", RunState.REPORTED)
-    event = fail_thrice(place)
+    event = fail_for_good(place, error, attempts)
     (letter,) = letters(place)
-    assert (letter.run_id, letter.reason) == ("r1", "RuntimeError: no memory")
+    assert (letter.run_id, letter.reason) == ("r1", f"{type(error).__name__}: {error}")
+    assert letter.attempts == attempts
     assert place.claims.find(claim_key(STAGE, event))["state"] == "dead"
     record = place.ledger.get("r1")
     assert record["state"] == "reported"

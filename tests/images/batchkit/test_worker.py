@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -119,7 +120,10 @@ def test_the_message_of_a_failed_attempt_stays_hidden_for_a_while(place: Place) 
     assert depth(place) == (0, 1)
 
 
-def test_what_fails_three_times_is_a_dead_letter_and_gone_from_the_queue(place: Place) -> None:
+def test_what_fails_three_times_is_a_dead_letter_and_gone_from_the_queue(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "batchkit")
     attempts: list[int] = []
 
     def fails(*_: Any) -> None:
@@ -136,6 +140,12 @@ def test_what_fails_three_times_is_a_dead_letter_and_gone_from_the_queue(place: 
     assert (letter.reason, letter.attempts) == ("RuntimeError: no memory", 3)
     assert letter.run_id is not None
     assert place.ledger.get(letter.run_id)["state"] == "dead-lettered"
+    told = [record.getMessage() for record in caplog.records if record.name == "batchkit.task"]
+    assert [text for text in told if "ttempt" in text] == [
+        "Attempt 1 of 3 failed.",
+        "Attempt 2 of 3 failed.",
+        "Dead-lettered after 3 attempts: RuntimeError: no memory",
+    ]
 
 
 def test_a_message_that_is_no_event_is_a_dead_letter_at_once(place: Place) -> None:
