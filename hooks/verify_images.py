@@ -1,4 +1,4 @@
-"""`!verify_images`: no registry for a stage whose image could not be made or would not run."""
+"""`!verify_images`: nothing is launched for a stage whose image cannot be made or would not run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HANDLER: Final = "handle"
 
 
 class VerifyImages(CheckedHook[NoArguments]):
-    """Looks at the sources of every stage of the catalogue; it belongs before the registry."""
+    """Looks at the sources of every stage of the catalogue, before anything is launched."""
 
     def run(self) -> None:
         """Return when every stage has what its image is made from.

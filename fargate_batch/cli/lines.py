@@ -13,6 +13,8 @@ _FRAME: Final = re.compile(
     r'^[ |]*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE
 )
 
+_LIBRARIES: Final = ("/site-packages/", "/lib/python3.")
+
 
 def fields_of(line: str) -> dict[str, Any] | None:
     """The fields of a line that a stage wrote; None for what else its process printed."""
@@ -40,6 +42,11 @@ def readable(line: str) -> str:
 
 
 def raised_at(fields: dict[str, Any]) -> str | None:
-    """Where the error of a line was raised, `file:line in function`; None without a traceback."""
-    frames = list(_FRAME.finditer(str(fields.get("traceback", ""))))
-    return "{file}:{line} in {function}".format(**frames[-1].groupdict()) if frames else None
+    """Where the error of a line was raised, `file:line in function`; None without a traceback.
+
+    In a library it is where the stage called it, which says more of what the stage was about.
+    """
+    frames = [match.groupdict() for match in _FRAME.finditer(str(fields.get("traceback", "")))]
+    own = [frame for frame in frames if not any(part in frame["file"] for part in _LIBRARIES)]
+    last = (own or frames)[-1:]
+    return "{file}:{line} in {function}".format(**last[0]) if last else None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.runs import RunKeys
 from botocore.exceptions import ClientError
-from rich.table import Table
 from rich.text import Text
 
+from fargate_batch.cli.showing import show_table
 from fargate_batch.names import Output
 
 if TYPE_CHECKING:
@@ -79,13 +79,14 @@ def show_summary(
     measured = {"historical": summary["risk"]}
     if simulated := summary.get("monte_carlo"):
         measured["monte carlo"] = simulated["risk"]
-    figures = Table("scenarios", "level", f"VaR, {summary['base_currency']}, one day", "ES")
-    for scenarios, levels in measured.items():
-        for figure in levels:
-            figures.add_row(
-                scenarios, f"{figure['level']:.1%}", f"{figure['var']:,.0f}", f"{figure['es']:,.0f}"
-            )
-    console.print(figures)
+    currency = summary["base_currency"]
+    titles = ["scenarios", "level", "VaR, one day", "ES", "currency"]
+    rows = [
+        [scenarios, f"{one['level']:.1%}", f"{one['var']:,.0f}", f"{one['es']:,.0f}", currency]
+        for scenarios, levels in measured.items()
+        for one in levels
+    ]
+    show_table(console, titles, rows)
     for text in backtests(summary):
         console.print(text)
     console.print(f"rows in {summary['rows_in']:,}, refused {summary['rows_refused']:,}")

@@ -30,6 +30,7 @@ PROJECT = Path(__file__).parents[2]
 CONFIG = PROJECT / "config"
 ENVIRONMENTS = project.environments(PROJECT)
 DEEPEST = 5
+FIRST = (StackPath.ENCRYPTION, StackPath.LEDGER, StackPath.REGISTRY)
 
 
 @cache
@@ -229,6 +230,12 @@ def test_every_hook_belongs_to_the_stack_that_runs_it(stacks: dict[str, Stack]) 
             assert all(hook.stack is stack for hook in hooks), f"{path}: {moment}"
 
 
+def test_what_every_launch_begins_with_is_known(environment: str, stacks: dict[str, Stack]) -> None:
+    levels = project.stack_levels(set(stacks.values()))
+    first = {name for name, level in levels.items() if level == 1}
+    assert first == {f"{environment}/{path}" for path in FIRST}
+
+
 def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) -> None:
     guards = {VerifyAccount, VerifyState, VerifyDestruction}
     found = {
@@ -241,7 +248,8 @@ def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) ->
     assert found == {
         (StackPath.VPC, "after_create", CloseSecurityGroup),
         (StackPath.VPC, "after_update", CloseSecurityGroup),
-        (StackPath.REGISTRY, "before_launch", VerifyImages),
+        # Whatever is launched first waits for it.
+        *((path, "before_launch", VerifyImages) for path in FIRST),
         (StackPath.REGISTRY, "before_create", VerifyImages),
         (StackPath.REGISTRY, "before_update", VerifyImages),
         (StackPath.REGISTRY, "after_create", ImagePush),

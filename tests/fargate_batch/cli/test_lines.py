@@ -30,6 +30,14 @@ def test_an_error_was_raised_at_the_last_frame_that_its_traceback_has() -> None:
     assert raised_at({"traceback": traceback}) == "/a/d.py:44 in f.<locals>.g"
 
 
+def test_an_error_of_a_library_was_raised_where_the_stage_called_it() -> None:
+    frames = ("/opt/batch/code/batchkit/storage.py", "/opt/batch/site-packages/botocore/client.py")
+    traceback = "".join(f'  File "{file}", line 7, in f\n' for file in frames)
+    assert raised_at({"traceback": traceback}) == f"{frames[0]}:7 in f"
+    (library,) = traceback.splitlines()[1:]
+    assert raised_at({"traceback": library}) == f"{frames[1]}:7 in f"
+
+
 def test_an_error_of_a_group_was_raised_at_a_frame_too() -> None:
     traceback = '  + Exception Group Traceback:\n  |   File "/a/d.py", line 4, in g\n'
     assert raised_at({"traceback": traceback}) == "/a/d.py:4 in g"
