@@ -102,10 +102,13 @@ def sample(gigabytes: float, folder: Path, say: Say) -> Iterator[Sample]:
 
 
 def as_parquet(given: Sample, folder: Path) -> Sample:
-    """Return the same positions as a Parquet file in a folder, every field as text."""
+    """Return the same positions as a Parquet file in a folder, every field as text.
+
+    Its row groups are as large as pyarrow makes them, and pandas by it.
+    """
     path = folder / "positions.parquet"
     text = pl.scan_csv(given.positions, infer_schema=False, truncate_ragged_lines=True)
-    text.sink_parquet(path, compression="zstd")
+    text.sink_parquet(path, compression="zstd", row_group_size=1 << 20)
     return dataclasses.replace(given, positions=path)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
-_PARQUET_ROWS: Final = 50_000
+_PARQUET_ROWS: Final = 150_000
 
 
 def batches(event: S3Event, context: Context) -> Iterator[Batch]:
@@ -86,7 +86,7 @@ def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
         if problem:
             raise Rejected(problem)
         line, categories = 1, True
-        for batch in scan.collect_batches(chunk_size=_PARQUET_ROWS, maintain_order=True):
+        for batch in _slices(scan):
             numbers = pl.int_range(line, line + batch.height, dtype=pl.Int64, eager=True)
             line += batch.height
             rows = trimmed(batch.cast({pl.Categorical: pl.String, pl.Enum: pl.String}))
@@ -95,6 +95,14 @@ def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
             yield Batch(rows.insert_column(0, numbers.alias(LINE)))
     except pl.exceptions.PolarsError as error:
         raise Rejected(f"The file cannot be read as Parquet: {first_line(error)}") from error
+
+
+def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    # A stream of batches would unpack whole row groups, several of them ahead; many writers make
+    # groups of a million rows, and those of text take more memory than a task has.
+    rows = scan.select(pl.len()).collect().item()
+    for start in range(0, rows, _PARQUET_ROWS):
+        yield scan.slice(start, _PARQUET_ROWS).collect()
 
 
 def first_line(error: Exception) -> str:

@@ -150,6 +150,20 @@ def test_csv_gzip_and_parquet_with_text_or_types_come_to_the_same(tmp_path: Path
     assert all(result.shards == results[0].shards for result in results)
 
 
+def test_a_parquet_files_row_groups_do_not_decide_how_much_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_PARQUET_ROWS", 400)
+    rows = [GOOD | {"position_id": f"P{number}"} for number in range(1000)]
+    path = tmp_path / "positions.parquet"
+    pl.DataFrame(rows).write_parquet(path, row_group_size=1000)
+    frames = [batch.frame for batch in source.parquet_batches(pl.scan_parquet(path))]
+    assert [frame.height for frame in frames] == [400, 400, 200]
+    read = pl.concat(frames)
+    assert read["line"].to_list() == list(range(1, 1001))
+    assert read["position_id"].to_list() == [row["position_id"] for row in rows]
+
+
 def test_rows_that_only_look_repeated_are_kept_and_come_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
