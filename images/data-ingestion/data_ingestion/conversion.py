@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data_ingestion.shards import Book
     from data_ingestion.validation import Validator
 
-_PART_ROWS: Final = 100_000
+_PART_ROWS: Final = 25_000
 
 
 @dataclass(frozen=True)
