@@ -41,17 +41,13 @@ def read_stacks(project: Path, environment: str) -> set[Stack]:
     """The environment's stacks.
 
     Raises:
-        UserError: config/ has no such environment, or one of its files is no YAML.
+        UserError: config/ has no such environment, or one of its files cannot be read.
     """
     if environment not in environments(project):
         known = ", ".join(environments(project))
         raise UserError(f"There is no environment '{environment}' in config/; it has {known}.")
     reader = ConfigReader(SceptreContext(str(project), environment))
-    try:
-        stacks, _ = reader.construct_stacks()
-    except ValueError as error:
-        # Sceptre's own for a file that is no YAML; the text says in which line.
-        raise UserError(f"config/ cannot be read for {environment}: {error}") from error
+    stacks, _ = reader.construct_stacks()
     return {stack for stack in stacks if stack.name.startswith(f"{environment}/")}
 
 
