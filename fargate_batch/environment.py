@@ -14,6 +14,7 @@ from fargate_batch import project
 from fargate_batch.aws_errors import PATIENT, PROBE, explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import Output, StageOutput
+from fargate_batch.regions import refuse_unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,11 +109,13 @@ def find_environment(
     """Find a launched environment; profile and region are the config's unless they are given.
 
     Raises:
-        UserError: config/ has no such environment, it is not launched there, or AWS cannot be
-            asked; the message says which, and the way out.
+        UserError: config/ has no such environment, it is not launched there, AWS has no such
+            region, or cannot be asked; the message says which, and the way out.
     """
     stacks = project.read_stacks(folder, name)
     any_stack = next(iter(stacks))
+    if region:
+        refuse_unknown(region, "--region")
     region = region or any_stack.region
     try:
         session = boto3.Session(profile_name=profile or any_stack.profile, region_name=region)

@@ -1,4 +1,4 @@
-"""`!verify_account`: no stack is touched with the wrong credentials."""
+"""`!verify_account`: no stack is touched with the wrong credentials, or where AWS has no region."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sceptre.exceptions import InvalidAWSCredentialsError
 
 from fargate_batch.aws_errors import PROBE, SET_CREDENTIALS, explained
 from fargate_batch.errors import UserError
+from fargate_batch.regions import refuse_unknown
 from hooks.base import CheckedHook, NoArguments
 
 if TYPE_CHECKING:
@@ -20,7 +21,21 @@ _known: Final[dict[tuple[str | None, ...], str]] = {}
 
 
 class VerifyAccount(CheckedHook[NoArguments]):
-    """Compares the account behind the credentials with the environment's `account_id`."""
+    """Compares the account behind the credentials with the environment's `account_id`.
+
+    That its region exists shows without AWS, and so for commands too that ask nothing of it.
+    """
+
+    def setup(self) -> None:
+        """Check the stack's region as soon as the hook has its stack.
+
+        Raises:
+            UserError: AWS has no such region, or the hook was given an argument.
+        """
+        super().setup()
+        if self.stack is not None:
+            environment = self.stack.name.split("/", 1)[0]
+            refuse_unknown(self.stack.region, f"config/{environment}/config.yaml: region")
 
     def run(self) -> None:
         """Return when the account is the expected one.

@@ -91,3 +91,14 @@ def test_all_stacks_of_a_process_ask_once(project: Any, recorded: Any) -> None:
     hooks = [hook_of(project) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda hook: hook.run(), hooks))
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_region_that_aws_has_not_stops_the_reading_of_the_stacks(
+    project: Any, environment: str
+) -> None:
+    project.edit(f"{environment}/config.yaml", "region: eu-west-1", "region: mars-1")
+    with pytest.raises(
+        UserError, match=rf"^config/{environment}/config\.yaml: region: AWS has no region 'mars-1'"
+    ):
+        project.stack(f"{environment}/storage/queues")
