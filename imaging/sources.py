@@ -62,7 +62,7 @@ def find(project: Path, stage: str) -> StageSources:
     for path in (found.common_lock, found.stage_lock):
         if not path.exists():
             raise UserError(
-                f"{path.relative_to(project)} is missing; `make lock` makes it from "
+                f"{path.relative_to(project)} is missing; `make lock-images` makes it from "
                 f"{path.with_suffix('.in').relative_to(project)}."
             )
     return found

@@ -63,6 +63,17 @@ def test_a_module_that_is_no_python_is_refused_with_its_line(project: Path) -> N
         check(project, "import this\ndef handle(:")
 
 
+@pytest.mark.parametrize("folder", ["common", STAGE])
+def test_a_missing_lock_is_refused_with_what_makes_it(project: Path, folder: str) -> None:
+    (project / "images" / folder / "requirements.lock").unlink()
+    with pytest.raises(UserError) as refused:
+        check(project, "def handle(event, context): ...")
+    assert str(refused.value) == (
+        f"images/{folder}/requirements.lock is missing; `make lock-images` makes it from "
+        f"images/{folder}/requirements.in."
+    )
+
+
 def test_a_stage_without_a_folder_is_refused(project: Path) -> None:
     with pytest.raises(UserError, match=r"Stage 'other' of config/config\.yaml needs images/other"):
         sources.find(project, "other")

@@ -166,6 +166,28 @@ def test_follow_shows_a_reported_run(launched: Any, batch: Callable[..., Any]) -
         assert part in ended.out
 
 
+def test_a_report_in_a_pipe_is_lines_without_a_box(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    begin(launched)
+    finish(launched)
+    figures, rows, timing = batch("report", RUN).out.splitlines()
+    assert figures == "historical\t99.0%\t1,234,568\t2,345,679\tEUR"
+    assert rows == "rows in 5,000, refused 12"
+    assert timing.startswith("data-ingestion: ")
+
+
+def test_a_report_on_a_terminal_is_a_table(
+    launched: Any, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    begin(launched)
+    finish(launched)
+    lines = batch("report", RUN).out.splitlines()
+    assert any("VaR, one day" in line for line in lines)
+    assert any(line.startswith("│ historical") for line in lines)
+
+
 def test_progress_is_one_line_for_each_change_however_narrow_the_terminal(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
