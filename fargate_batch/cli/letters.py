@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchkit import dead_letters
+from batchkit.claims import ClaimState, claim_key
 from batchkit.errors import BadEventError, NotDeadError, UnknownStageError
 from batchkit.events import from_message
+from batchkit.ledger import RunState
 from batchkit.place import Sent
 from batchkit.records import record_key
 from batchkit.redrive import can_redrive, drain_dead_letters, redrive, routes_of
 
 from fargate_batch.cli.records import WAITING, find_run, read_items
+from fargate_batch.errors import UserError
 
 if TYPE_CHECKING:
     from batchkit.dead_letters import DeadLetter
+    from batchkit.events import S3Event
 
     from fargate_batch.environment import Environment
 
@@ -45,33 +49,42 @@ def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
             f"The run {run} is not dead-lettered: no task has begun it yet. "
             f"`batch reconcile --environment {environment.name}` puts it on its queue."
         )
-    place = environment.place()
-    if can_redrive(record):
-        routes_of(place, record)
-        # Before the redrive, so that the letter of a further failure stays. Nothing is lost if this
-        # ends in between: what a redrive goes by is the ledger.
-        drain_dead_letters(place, environment.dead_letter_queues(), run)
-    return (*redrive(place, run), *resend_undelivered(environment, run))
+    return (*_redrive(environment, record), *resend_undelivered(environment, run))
 
 
-def redrive_dead(environment: Environment) -> tuple[list[Sent], list[str]]:
-    """Redrive every run that can be; this reads the whole ledger.
+def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
+    """Redrive every run that can be, and see to every letter; this reads the whole ledger.
+
+    Events that never reached their queue are sent there, and letters go whose work is done.
 
     Returns:
         What was put on its queue, and for each run that was left as it is, why.
     """
     sent: list[Sent] = []
     refused: list[str] = []
-    dead = [record["run_id"] for record in environment.ledger().all() if can_redrive(record)]
-    for run in dead:
+    dead = [record for record in environment.ledger().all() if can_redrive(record)]
+    for record in dead:
         try:
-            sent += redrive_run(environment, run)
+            sent += _redrive(environment, record)
         except NotDeadError:
             continue  # somebody else has redriven it since
         except UnknownStageError as error:
             # It keeps no other run from being worked.
-            refused.append(f"{run}: {error}")
+            refused.append(f"{record['run_id']}: {error}")
+    sent += resend_undelivered(environment)
+    forget_finished(environment)
     return sent, refused
+
+
+def _redrive(environment: Environment, record: dict[str, Any]) -> tuple[Sent, ...]:
+    place, run = environment.place(), str(record["run_id"])
+    if can_redrive(record):
+        # A stage that is gone is found out before anything is changed.
+        routes_of(place, record)
+        # Before the redrive, so that the letter of a further failure stays. Nothing is lost if this
+        # ends in between: what a redrive goes by is the ledger.
+        drain_dead_letters(place, environment.dead_letter_queues(), run)
+    return redrive(place, run)
 
 
 def resend_undelivered(environment: Environment, run: str | None = None) -> list[Sent]:
@@ -88,17 +101,28 @@ def resend_undelivered(environment: Environment, run: str | None = None) -> list
     place, queues = environment.place(), environment.dead_letter_queues()
     sent = []
     for letter in letters_of(environment):
-        route = place.route(letter.stage)
-        if letter.attempts is not None or route is None or run not in {None, letter.run_id}:
-            continue
-        try:
-            event = from_message(letter.body)
-        except BadEventError:
+        event, route = _event_of(letter), place.route(letter.stage)
+        undelivered = letter.attempts is None and run in {None, letter.run_id}
+        if not undelivered or event is None or route is None:
             continue
         place.sqs.send_message(QueueUrl=route.queue_url, MessageBody=letter.body)
         place.sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
         sent.append(Sent(str(letter.run_id), letter.stage, event.key, event.version_id))
     return sent
+
+
+def forget_finished(environment: Environment) -> None:
+    """Delete the letters of a stage's attempts on what is done by now.
+
+    Whoever stalls while it puts its letter there may do so when a redrive has taken the claim from
+    it. Then the work is done, and no redrive of its run will find anything to do.
+    """
+    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
+    tried = [letter for letter in letters_of(environment) if letter.attempts is not None]
+    claims = read_items(environment, {claim for letter in tried if (claim := _claim_of(letter))})
+    for letter in tried:
+        if claims.get(_claim_of(letter), {}).get("state") == ClaimState.DONE:
+            sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
 
 
 def discard_strays(environment: Environment) -> list[DeadLetter]:
@@ -119,3 +143,45 @@ def discard_strays(environment: Environment) -> list[DeadLetter]:
     for letter in strays:
         sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
     return strays
+
+
+def give_up(environment: Environment, run: str) -> list[DeadLetter]:
+    """Delete the letters of attempts at a run that can do without what died; return them.
+
+    The run forgets its dead work; the claims stay dead, so that nobody takes it up again.
+
+    Raises:
+        UnknownRunError: the ledger has no such run.
+        UserError: the run is dead-lettered, and so cannot do without.
+    """
+    record = environment.ledger().get(run)
+    if record["state"] == RunState.DEAD_LETTERED:
+        raise UserError(
+            f"The run {run} is dead-lettered: it has no end without what died. Mend the cause, "
+            f"then `batch redrive {run} --environment {environment.name}`."
+        )
+    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
+    tried = [
+        letter
+        for letter in letters_of(environment)
+        if letter.run_id == run and letter.attempts is not None
+    ]
+    # The letters last: as long as one is there, the same command again does the rest.
+    if dead := record.get("dead_claims"):
+        environment.ledger().put_back(run, dead, int(record.get("deaths", 0)))
+    for letter in tried:
+        sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
+    return tried
+
+
+def _event_of(letter: DeadLetter) -> S3Event | None:
+    try:
+        return from_message(letter.body)
+    except BadEventError:
+        return None
+
+
+def _claim_of(letter: DeadLetter) -> str:
+    """The id of the claim on a letter's work; empty for what is no event."""
+    event = _event_of(letter)
+    return claim_key(letter.stage, event) if event else ""

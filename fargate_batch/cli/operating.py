@@ -17,10 +17,10 @@ from fargate_batch.cli import showing
 from fargate_batch.cli.diagnosis import diagnose
 from fargate_batch.cli.letters import (
     discard_strays,
+    give_up,
     letters_of,
-    redrive_dead,
+    redrive_all,
     redrive_run,
-    resend_undelivered,
 )
 from fargate_batch.cli.logs import logs_of
 from fargate_batch.cli.moments import Moment
@@ -152,7 +152,8 @@ def redrive(options: Options, run: str | None, *, everything: bool) -> None:
     """Work a dead-lettered run again, or all of them; mend the cause first.
 
     Each piece that died gets its attempts anew, and its dead letters go. Events that never reached
-    their queue are sent there. --all reads the whole ledger.
+    their queue are sent there. --all reads the whole ledger, and takes letters away whose work is
+    done.
     """
     if (run is None) == (not everything):
         raise click.UsageError("Name a run, or give --all.")
@@ -161,8 +162,7 @@ def redrive(options: Options, run: str | None, *, everything: bool) -> None:
     if run is not None:
         sent = list(redrive_run(environment, run))
     else:
-        sent, refused = redrive_dead(environment)
-        sent += resend_undelivered(environment)
+        sent, refused = redrive_all(environment)
     if options.json:
         click.echo(json.dumps([asdict(piece) for piece in sent], indent=2))
     else:
@@ -179,17 +179,24 @@ def redrive(options: Options, run: str | None, *, everything: bool) -> None:
 
 
 @click.command("dead-letters", epilog=EXIT_CODES)
+@click.option("--run", help="Only this run's.")
 @click.option(
-    "--discard", is_flag=True, help="Print and delete, for good, those of no run that is known."
+    "--discard",
+    is_flag=True,
+    help="Print and delete, for good, those of no run that is known; with --run, those of a run "
+    "that can do without what died, and let it forget that.",
 )
 @common
-def dead_letters(options: Options, *, discard: bool) -> None:
+def dead_letters(options: Options, run: str | None, *, discard: bool) -> None:
     """List the dead letters, those too that belong to no run.
 
     A look hides them from another look for as long as it takes; none is lost by it.
     """
     environment = options.find()
-    found = discard_strays(environment) if discard else letters_of(environment)
+    if discard:
+        found = discard_strays(environment) if run is None else give_up(environment, run)
+    else:
+        found = [one for one in letters_of(environment) if run in {None, one.run_id}]
     if options.json:
         click.echo(json.dumps([showing.letter_as_json(letter) for letter in found], indent=2))
     else:

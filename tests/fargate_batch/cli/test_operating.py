@@ -379,6 +379,70 @@ def test_a_failed_attempt_at_what_no_run_wrote_is_not_sent_again_and_can_be_disc
     assert json.loads(batch("dead-letters", "--json").out) == []
 
 
+@pytest.mark.parametrize(("done", "left"), [(True, 0), (False, 1)])
+def test_a_letter_that_came_after_the_redrive_goes_when_its_work_is_done(
+    launched: Any, batch: Callable[..., Any], *, done: bool, left: int
+) -> None:
+    run, event = begin(launched)
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    claim = claims.acquire(INGESTION, event, run)
+    assert isinstance(claim, Claim)
+    letters = DeadLetterQueue(
+        boto3.client("sqs"), launched.dead_letter_queues[INGESTION], INGESTION
+    )
+    letters.put(event.to_message(), "MemoryError: 2 GB", attempts=3, run=run)
+    if done:
+        claims.complete(claim)
+    assert json.loads(batch("redrive", "--all", "--json").out) == []
+    assert len(json.loads(batch("dead-letters", "--json").out)) == left
+    assert launched.messages(launched.queues[INGESTION]) == []
+
+
+def die_after_the_report(launched: Any) -> tuple[str, S3Event]:
+    """Let a piece die that its run can do without; return the run and the piece."""
+    run, _ = begin(launched)
+    launched.ledger.advance(run, RunState.REPORTED)
+    event = S3Event(launched.output_bucket, RunKeys(run).complete, "v1")
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    claim = claims.acquire(INGESTION, event, run)
+    assert isinstance(claim, Claim)
+    launched.ledger.note_dead(run, claim.id)
+    letters = DeadLetterQueue(
+        boto3.client("sqs"), launched.dead_letter_queues[INGESTION], INGESTION
+    )
+    letters.put(event.to_message(), "BadEventError: no shard", attempts=1, run=run)
+    claims.bury(claim, "BadEventError: no shard")
+    return run, event
+
+
+def test_what_a_run_can_do_without_is_given_up_when_an_operator_says_so(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = die_after_the_report(launched)
+    stray(launched)
+    assert len(json.loads(batch("dead-letters", "--run", run, "--json").out)) == 1
+    (gone,) = json.loads(batch("dead-letters", "--run", run, "--discard", "--json").out)
+    assert (gone["run_id"], gone["reason"]) == (run, "BadEventError: no shard")
+    (left,) = json.loads(batch("dead-letters", "--json").out)
+    assert left["run_id"] is None
+    assert "dead_claims" not in launched.ledger.get(run)
+    claims = Claims(boto3.client("dynamodb"), "ledger")
+    assert claims.find(claim_key(INGESTION, event))["state"] == "dead"
+    assert batch("redrive", run).code == 1
+    # A command that was interrupted is repeated.
+    assert json.loads(batch("dead-letters", "--run", run, "--discard", "--json").out) == []
+
+
+def test_what_a_run_needs_is_not_given_up(launched: Any, batch: Callable[..., Any]) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    ended = batch("dead-letters", "--run", run, "--discard")
+    assert ended.code == 1
+    assert f"`batch redrive {run} --environment dev`" in ended.message
+    assert len(json.loads(batch("dead-letters", "--json").out)) == 1
+    assert batch("dead-letters", "--run", "nobodys", "--discard").code == 1
+
+
 def test_a_run_whose_stage_is_gone_keeps_no_other_from_being_redriven(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
