@@ -34,6 +34,7 @@ _MAX_LINE_BYTES: Final = 1 << 20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
 _CUT, _OTHER_CONTROL = CUT.encode(), b"\x1f"
+_FEW_BLANKS: Final = 1000
 _BLANK_ABOUT_FIELD: Final = re.compile(rb" (?:(?=[,\r\n])|(?<=[,\n] ))")
 """Begins with a blank, for that alone is looked for quickly."""
 _UNPRINTABLE: Final = re.compile(rb"\xc2[\x80-\x9f]|\xef\xbf\xbd")
@@ -179,16 +180,21 @@ def _lines(columns: list[str], pieces: list[bytes], *, categories: bool) -> Batc
 
 
 def _may_need_trimming(piece: bytes) -> bool:
-    """Whether something stands around a field; blanks within one, as in a name, cost nothing."""
-    return (
-        b'"' in piece
-        or b"\t" in piece
-        # A field may be cut in two by the pieces.
-        or piece[:1] == b" "
-        or piece[-1:] == b" "
-        # Few files have blanks, and to search for one alone is much quicker.
-        or (b" " in piece and _BLANK_ABOUT_FIELD.search(piece) is not None)
-    )
+    """Whether something stands around a field, or may where the piece ends in one."""
+    return b'"' in piece or b"\t" in piece or _has_blank_about_field(piece)
+
+
+def _has_blank_about_field(piece: bytes) -> bool:
+    # Blanks within fields, as in names, are few as a rule; to look at each is quicker than to
+    # search for a pattern.
+    at = piece.find(b" ")
+    for _ in range(_FEW_BLANKS):
+        if at < 0:
+            return False
+        if piece[at - 1 : at] in b",\n" or piece[at + 1 : at + 2] in b",\r\n":
+            return True
+        at = piece.find(b" ", at + 1)
+    return piece.endswith(b" ") or _BLANK_ABOUT_FIELD.search(piece) is not None
 
 
 def _is_printable_ascii(text: bytes) -> bool:

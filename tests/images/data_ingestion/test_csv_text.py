@@ -45,10 +45,14 @@ def test_line_ends_quotes_blanks_and_a_byte_order_mark_do_not_matter(end: str) -
     assert read(content).drop("line").rows() == read(text(ROW.format(1))).drop("line").rows()
 
 
+@pytest.mark.parametrize("few", [1, 1000])
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize("field", [" P1", "P1 ", "  P1", "P1  ", "\tP1"])
-def test_blanks_around_a_field_go(field: str, size: int) -> None:
-    row = ROW.format(1)
+def test_blanks_around_a_field_go(
+    field: str, size: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_text, "_FEW_BLANKS", few)
+    row = ROW.format(1).replace("EQUITY", "an equity")
     for content in (text(row.replace("P1", field, 1)), text(row.replace("EUR", field, 1))):
         chunks = (content[start : start + size] for start in range(0, len(content), size))
         (batch,) = csv_text.csv_batches(chunks)
