@@ -163,4 +163,21 @@ def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         return column
     if wanted == pl.Date and given == pl.String:
         return column.str.to_date("%Y-%m-%d", strict=False)
+    if given == pl.Datetime:
+        # The day where it was written; a cast would take that of UTC.
+        return column.dt.date()
+    if wanted == pl.Int32 and given.is_numeric() and not given.is_integer():
+        # A cast would cut off what comes after the point.
+        number = column.cast(pl.Float64)
+        return pl.when(number == number.floor()).then(number).cast(wanted, strict=False)
     return column.cast(wanted, strict=False)
+
+
+def with_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of a Parquet file with text where the column is one of text, or has no type.
+
+    A column without any value has no type; an id may have been written as a number.
+    """
+    text = [name for name in frame.columns if POSITION_SCHEMA[name] == pl.String]
+    untyped = frame.cast({pl.Categorical: pl.String, pl.Enum: pl.String, pl.Null: pl.String})
+    return untyped.cast(dict.fromkeys(text, pl.String()))

@@ -18,7 +18,6 @@ from data_ingestion.columns import (
     MISCOUNTED,
     REPEATING,
     as_categories,
-    as_text,
     has_many_categories,
     header_problem,
     trimmed,
@@ -113,11 +112,23 @@ def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
             rows = batch.frame.insert_column(0, numbers.alias(LINE))
             # A blank line is no row, but it counts as a line.
             if rows["position_id"].null_count():
-                blank = as_text(rows).select(pl.all_horizontal(pl.col(*columns).is_null()))
-                rows = rows.filter(~blank.to_series())
+                rows = rows.filter(~_blank(rows, columns))
             yield replace(batch, frame=rows)
     if not columns:
         raise Rejected(EMPTY)
+
+
+def _blank(rows: pl.DataFrame, columns: list[str]) -> pl.Series:
+    """Whether nothing stands in a line, not even after its last column."""
+    cut = pl.col(*columns) == CUT
+    empty = pl.all_horizontal(pl.col(*columns).is_null() | cut)
+    if MISCOUNTED in rows.columns:
+        empty &= ~pl.col(MISCOUNTED) | pl.any_horizontal(cut).fill_null(value=False)
+    return (
+        rows.cast({CATEGORY: pl.String})
+        .select(empty.fill_null(value=False).alias("blank"))
+        .to_series()
+    )
 
 
 def _header(line: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from data_ingestion.columns import (
     header_problem,
     trimmed,
     type_problem,
+    with_text,
 )
 from data_ingestion.csv_text import READ_BYTES, csv_batches, gunzipped
 
@@ -89,11 +90,12 @@ def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
         for batch in _slices(scan):
             numbers = pl.int_range(line, line + batch.height, dtype=pl.Int64, eager=True)
             line += batch.height
-            rows = trimmed(batch.cast({pl.Categorical: pl.String, pl.Enum: pl.String}))
+            rows = trimmed(with_text(batch))
             rows = as_categories(rows) if categories else rows
             categories = categories and not has_many_categories(rows)
             yield Batch(rows.insert_column(0, numbers.alias(LINE)))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        # It panics over some bytes that a footer does not lead it to expect.
         raise Rejected(f"The file cannot be read as Parquet: {first_line(error)}") from error
 
 
@@ -105,6 +107,6 @@ def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         yield scan.slice(start, _PARQUET_ROWS).collect()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of what a library said."""
     return str(error).strip().split("\n", 1)[0]

@@ -3,10 +3,13 @@ from __future__ import annotations
 import gzip
 import io
 import random
+from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from batchkit.errors import Rejected
 from data_ingestion import columns, conversion, csv_text, source
 from data_ingestion.columns import CATEGORY, MISCOUNTED, POSITION_SCHEMA, as_text
 from data_ingestion.conversion import Converted, convert
@@ -162,6 +165,70 @@ def test_a_parquet_files_row_groups_do_not_decide_how_much_is_read_at_once(
     read = pl.concat(frames)
     assert read["line"].to_list() == list(range(1, 1001))
     assert read["position_id"].to_list() == [row["position_id"] for row in rows]
+
+
+def from_parquet(frame: pl.DataFrame, folder: Path) -> tuple[Validator, pl.DataFrame]:
+    path = folder / "positions.parquet"
+    frame.write_parquet(path)
+    _, validator, good = converted(source.parquet_batches(pl.scan_parquet(path)), folder / "a")
+    return validator, good
+
+
+@pytest.mark.parametrize("column", ["curve_id", "currency2", "option_type", "counterparty"])
+def test_a_parquet_column_without_any_value_may_have_no_type(column: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame([GOOD]).with_columns(pl.lit(None, pl.Null).alias(column))
+    validator, good = from_parquet(frame, tmp_path)
+    assert (good.height, validator.counts) == (1, {})
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_parquet_file_with_wrong_bytes_is_rejected_or_read(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a sample, no secret
+    path = tmp_path / "positions.parquet"
+    rows = [row | {"position_id": f"P{n}"} for n in range(20) for row in (GOOD, OPTION, BOND)]
+    pl.DataFrame(rows).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(4):
+        content[chance.randrange(4, len(content) - 8)] = chance.randrange(256)
+    path.write_bytes(content)
+    with suppress(Rejected):
+        frames = [batch.frame for batch in source.parquet_batches(pl.scan_parquet(path))]
+        assert sum(frame.height for frame in frames) == len(rows)
+
+
+@pytest.mark.parametrize("column", ["book", "counterparty"])
+def test_text_of_a_parquet_file_may_be_numbers(column: str, tmp_path: Path) -> None:
+    _, good = from_parquet(pl.DataFrame([GOOD]).with_columns(pl.lit(7).alias(column)), tmp_path)
+    assert as_text(good)[column].to_list() == ["7"]
+
+
+def test_a_parquet_files_numbers_where_names_should_be_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "positions.parquet"
+    rows = [OPTION | {"position_id": "P1"}, OPTION | {"position_id": "P2"}]
+    pl.DataFrame(rows).with_columns(pl.lit(7).alias("currency")).write_parquet(path)
+    (batch,) = source.parquet_batches(pl.scan_parquet(path))
+    good, refused = Validator(AS_OF, SCENARIOS).split(batch.frame)
+    assert (good.height, refused.height) == (0, 2)
+
+
+def test_a_time_in_a_zone_is_the_day_that_it_is_there(tmp_path: Path) -> None:
+    midnight = pl.col("maturity").str.to_datetime("%Y-%m-%d").dt.replace_time_zone("Asia/Tokyo")
+    frame = pl.DataFrame([OPTION]).with_columns(midnight)
+    _, good = from_parquet(frame, tmp_path)
+    assert [str(day) for day in good["maturity"]] == [OPTION["maturity"]]
+
+
+@pytest.mark.parametrize("value", [2.5, Decimal("2.90")])
+def test_a_number_of_coupons_that_is_not_whole_is_refused(
+    value: float | Decimal, tmp_path: Path
+) -> None:
+    path = tmp_path / "positions.parquet"
+    frame = pl.DataFrame([BOND, BOND | {"position_id": "P2"}])
+    values = pl.Series("coupon_frequency", [value, type(value)(2)])
+    frame.with_columns(values).write_parquet(path)
+    _, validator, good = converted(source.parquet_batches(pl.scan_parquet(path)), tmp_path / "a")
+    assert good["coupon_frequency"].to_list() == [2]
+    assert validator.counts == {"unreadable-coupon_frequency": 1}
 
 
 def test_rows_that_only_look_repeated_are_kept_and_come_last(

@@ -90,6 +90,12 @@ def test_a_line_with_more_or_fewer_fields_than_the_header_is_marked(line: str, e
     assert not told.row(0).count(True)
 
 
+def test_what_stands_after_the_last_column_of_an_empty_line_is_not_lost() -> None:
+    frame = read(text(ROW.format(1), "," * 7 + "LOST", "," * 6, "," * 3, ""))
+    assert frame["line"].to_list() == [2, 3]
+    assert frame["_miscounted"].to_list() == [False, True]
+
+
 def test_a_last_line_without_its_end_is_a_line() -> None:
     assert read(text(ROW.format(1), ROW.format(2))[:-1]).equals(
         read(text(ROW.format(1), ROW.format(2)))
