@@ -94,9 +94,13 @@ def parquet_batches(scan: pl.LazyFrame) -> Iterator[Batch]:
             rows = as_categories(rows) if categories else rows
             categories = categories and not has_many_categories(rows)
             yield Batch(rows.insert_column(0, numbers.alias(LINE)))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        # It panics over some bytes that a footer does not lead it to expect.
+    except pl.exceptions.PolarsError as error:
         raise Rejected(f"The file cannot be read as Parquet: {first_line(error)}") from error
+    except pl.exceptions.PanicException as error:
+        # What polars says then is about its own code.
+        raise Rejected(
+            "The file cannot be read as Parquet: its bytes are damaged. Write and upload it again."
+        ) from error
 
 
 def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
@@ -107,6 +111,6 @@ def _slices(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         yield scan.slice(start, _PARQUET_ROWS).collect()
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of what a library said."""
     return str(error).strip().split("\n", 1)[0]

@@ -181,7 +181,8 @@ def test_a_parquet_column_without_any_value_may_have_no_type(column: str, tmp_pa
     assert (good.height, validator.counts) == (1, {})
 
 
-@pytest.mark.parametrize("seed", range(40))
+# With 245 and 376 polars 2.1 panics.
+@pytest.mark.parametrize("seed", [*range(10), 245, 376])
 def test_a_parquet_file_with_wrong_bytes_is_rejected_or_read(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)  # noqa: S311 - a sample, no secret
     path = tmp_path / "positions.parquet"
