@@ -40,16 +40,17 @@ def redrive_run(environment: Environment, run: str) -> tuple[Sent, ...]:
 
     Raises:
         UnknownRunError: there is no such run.
-        NotDeadError: it is not dead-lettered.
+        NotDeadError: it is not dead-lettered, and no event of it is among the dead letters.
         UnknownStageError: the catalogue has no stage (any more) that could do the work.
     """
     record = find_run(environment, run)
-    if record["state"] == WAITING:
-        raise NotDeadError(
-            f"The run {run} is not dead-lettered: no task has begun it yet. "
-            f"`batch reconcile --environment {environment.name}` puts it on its queue."
-        )
-    return (*_redrive(environment, record), *resend_undelivered(environment, run))
+    undelivered = resend_undelivered(environment, run)
+    try:
+        return (*_redrive(environment, record), *undelivered)
+    except NotDeadError:
+        if undelivered:
+            return tuple(undelivered)
+        raise
 
 
 def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
@@ -78,6 +79,11 @@ def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
 
 def _redrive(environment: Environment, record: dict[str, Any]) -> tuple[Sent, ...]:
     place, run = environment.place(), str(record["run_id"])
+    if record["state"] == WAITING:
+        raise NotDeadError(
+            f"The run {run} is not dead-lettered: no task has begun it yet. "
+            f"`batch reconcile --environment {environment.name}` puts it on its queue."
+        )
     if can_redrive(record):
         # A stage that is gone is found out before anything is changed.
         routes_of(place, record)

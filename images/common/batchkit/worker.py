@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
@@ -95,6 +96,9 @@ class Worker:
             return
         with self.current.holding(lambda _: self._hide(message, 0)):
             self._perform(event, message)
+        # An error and the frames that it went through hold each other, with the rows of a file;
+        # the collector counts objects, and comes late for a few of a gigabyte.
+        gc.collect()
 
     def _perform(self, event: S3Event, message: MessageTypeDef) -> None:
         receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))

@@ -30,6 +30,10 @@ def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
     """Yield the items, the next of them being made in a thread while the last is worked on."""
     with ThreadPoolExecutor(1, "read-ahead") as reader:
         coming = reader.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = reader.submit(next, items, None)
-            yield item
+        try:
+            while (item := coming.result()) is not None:
+                coming = reader.submit(next, items, None)
+                yield item
+        finally:
+            # An error holds this frame, and so would hold itself, with the rows of all frames.
+            del coming

@@ -30,6 +30,9 @@ READ_BYTES: Final = 1 << 20
 """What is read or unpacked at once."""
 _BLOCK_BYTES: Final = 16 << 20
 _MAX_LINE_BYTES: Final = 1 << 20
+_NO_GZIP: Final = (
+    "The file ends in the middle of its gzip stream, or is no gzip file. Upload it again whole."
+)
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _CONTROLS: Final = [bytes([code]) for code in (*range(32), 127) if code != 10]
 _CUT, _OTHER_CONTROL = CUT.encode(), b"\x1f"
@@ -47,9 +50,6 @@ def gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     Raises:
         Rejected: it ends in the middle, or is none.
     """
-    broken = Rejected(
-        "The file ends in the middle of its gzip stream, or is no gzip file. Upload it again whole."
-    )
     unpacker = zlib.decompressobj(wbits=31)
     began = False
     for chunk in chunks:
@@ -60,11 +60,11 @@ def gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 yield unpacker.decompress(data, READ_BYTES)
             except zlib.error as error:
-                raise broken from error
+                raise Rejected(_NO_GZIP) from error
             began = True
             data = unpacker.unconsumed_tail or unpacker.unused_data
     if began and not unpacker.eof:
-        raise broken
+        raise Rejected(_NO_GZIP)
 
 
 def _blocks(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -119,7 +119,7 @@ def csv_batches(chunks: Iterator[bytes]) -> Iterator[Batch]:
 
 
 def _blank(rows: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """Whether nothing stands in a line, not even after its last column."""
+    """Whether a line is empty, or has nothing but its commas; with more commas it is none."""
     cut = pl.col(*columns) == CUT
     empty = pl.all_horizontal(pl.col(*columns).is_null() | cut)
     if MISCOUNTED in rows.columns:
@@ -163,6 +163,8 @@ def _lines(columns: list[str], pieces: list[bytes], *, categories: bool) -> Batc
     if not printable:
         printable = _is_printable_utf8(given[0])
         given = [given[0].replace(b"\r\n", b"\n").replace(_CUT, _OTHER_CONTROL)]
+        # polars would take one at the end of a field away.
+        given = [given[0].replace(b"\r", _OTHER_CONTROL)]
     if not given[-1].endswith(b"\n"):
         given = [*given, b"\n"]
     # Every line gets one field more, and a line with a comma too many or too few is one where that

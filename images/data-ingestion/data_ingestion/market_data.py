@@ -94,6 +94,11 @@ def read(key: str, content: bytes, as_of: date) -> pl.DataFrame:
     """
     try:
         given = _parquet(key, content) if key.endswith(".parquet") else _csv(key, content)
+    except pl.exceptions.PanicException as error:
+        raise Rejected(
+            f"The market data {key} cannot be read: its bytes are damaged. Write and upload it "
+            "again, then the positions."
+        ) from error
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise Rejected(
             f"The market data {key} cannot be read: {first_line(error)}. Is it whole? Upload it "
@@ -163,7 +168,10 @@ def _typed(given: pl.DataFrame, first: int) -> pl.DataFrame:
     day = pl.col("date")
     if given.schema["date"] == pl.String:
         day = day.str.strip_chars(_BLANKS).str.to_date("%Y-%m-%d", strict=False)
-    elif not isinstance(given.schema["date"], pl.Date | pl.Datetime):
+    elif isinstance(given.schema["date"], pl.Datetime):
+        # The day where it was written; a cast would take that of UTC.
+        day = day.dt.date()
+    elif given.schema["date"] != pl.Date:
         # A number may count days or milliseconds, or be 20260130.
         day = pl.lit(None, pl.Date).alias("date")
     value = pl.col("value")

@@ -57,6 +57,8 @@ class ShardWriter:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown()
+        # The error of one that failed holds this writer, and so would hold itself and all rows.
+        self._writing = []
 
     @property
     def books(self) -> dict[str, Book]:

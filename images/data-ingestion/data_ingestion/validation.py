@@ -104,9 +104,10 @@ class Validator:
         counts = broken.sum().row(0, named=True)
         checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:
-            if rule.id not in self.counts:
-                self.sentences[rule.id] = rule.sentence
-                self.first_lines[rule.id] = refused[LINE].filter(broken[rule.id])[0]
+            self.sentences[rule.id] = rule.sentence
+            # Rows that looked repeated come last, whatever their lines.
+            first = refused[LINE].filter(broken[rule.id])[0]
+            self.first_lines[rule.id] = min(first, self.first_lines.get(rule.id, first))
             self.counts[rule.id] = self.counts.get(rule.id, 0) + counts[rule.id]
         return refused.select(
             pl.col(LINE),

@@ -366,6 +366,18 @@ def test_an_event_of_a_dead_run_that_never_reached_its_queue_is_sent_there_too(
     assert json.loads(batch("dead-letters", "--json").out) == []
 
 
+def test_an_undelivered_event_of_a_run_that_is_not_dead_is_sent_by_its_redrive(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    event = launched.drop("positions/undelivered.csv")
+    boto3.client("sqs").send_message(
+        QueueUrl=launched.dead_letter_queues[INGESTION], MessageBody=event.to_message()
+    )
+    (sent,) = json.loads(batch("redrive", run_of(event), "--json").out)
+    assert sent["key"] == event.key
+    assert batch("redrive", run_of(event)).code == 1
+
+
 def test_a_failed_attempt_at_what_no_run_wrote_is_not_sent_again_and_can_be_discarded(
     launched: Any, batch: Callable[..., Any]
 ) -> None:

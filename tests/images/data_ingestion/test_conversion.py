@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import random
@@ -274,6 +275,27 @@ def test_what_categories_there_were_is_forgotten_with_their_file() -> None:
 
     first = numbers("B1", "B2", "B3")
     assert numbers("X") == first[:1]
+
+
+def test_the_first_line_of_a_rule_is_the_first_whatever_comes_last(tmp_path: Path) -> None:
+    rows = [GOOD, GOOD | {"book": ""}, GOOD | {"position_id": "P2", "book": ""}]
+    batches = csv_text.csv_batches(iter([positions_csv(*rows)]))
+    _, validator, _ = converted(batches, tmp_path / "a")
+    assert validator.first_lines == {"duplicate-id": 3, "missing-book": 3}
+
+
+def breaks(_name: str, _content: bytes) -> None:
+    raise OSError("the connection was lost")
+
+
+def test_a_run_that_fails_keeps_none_of_its_rows(tmp_path: Path) -> None:
+    batches = csv_text.csv_batches(iter([positions_csv(GOOD)]))
+    with pytest.raises(OSError, match="connection"):
+        convert(batches, Validator(AS_OF, SCENARIOS), breaks, tmp_path, 1)
+    del batches
+    # As a worker does after each message.
+    gc.collect()
+    assert pl.Series(["fresh"]).cast(CATEGORY).to_physical().to_list() == [0]
 
 
 def test_nothing_but_refused_rows_makes_no_shard(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_a_blank_within_a_field_stays() -> None:
     assert "ACME  plc" in row
 
 
+def test_a_carriage_return_at_the_end_of_a_field_stays_to_be_refused() -> None:
+    (row,) = read(text(ROW.format(1).replace("ACME", "ACME\r"))).rows()
+    assert "ACME\x1f" in row
+
+
 def test_a_stray_quote_spoils_its_own_line_only() -> None:
     frame = read(text('"P1,2026-01-30,B,EQUITY,ACME,EUR,1', ROW.format(2)))
     assert frame["position_id"].to_list() == ["P1", "P2"]
