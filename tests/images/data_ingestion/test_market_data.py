@@ -51,6 +51,12 @@ def test_parquet_may_hold_other_types_of_the_same_meaning() -> None:
     assert load(parquet(other), PARQUET).equals(plain)
 
 
+def test_a_time_in_a_zone_is_the_day_that_it_is_there() -> None:
+    plain = load(market_csv(ROWS))
+    midnight = pl.col("date").cast(pl.Datetime).dt.replace_time_zone("Asia/Tokyo")
+    assert load(parquet(plain.with_columns(midnight)), PARQUET).equals(plain)
+
+
 def test_a_number_in_parquet_is_no_date() -> None:
     numbers = load(market_csv(ROWS)).with_columns(pl.col("date").cast(pl.Int32))
     with pytest.raises(Rejected, match=r"line 1 .*its date is not a date"):
