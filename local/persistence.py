@@ -85,7 +85,8 @@ def _of_stores(
     """How MiniStack's stores are saved and restored, for all accounts and regions."""
 
     def state() -> dict[str, Any]:
-        return {name: store._data for name, store in stores().items()}  # noqa: SLF001 - MiniStack's own way to reach all accounts
+        # MiniStack's own way to reach all accounts.
+        return {name: store._data for name, store in stores().items()}  # noqa: SLF001
 
     def restore(saved: dict[str, Any]) -> None:
         for name, data in saved.items():

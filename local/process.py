@@ -189,7 +189,8 @@ def _is_taken(port: int) -> bool:
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"{endpoint(port)}/_ministack/health", timeout=2) as answer:  # noqa: S310 - our own URL
+        url = f"{endpoint(port)}/_ministack/health"
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own URL
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -162,7 +162,8 @@ async def _let_stacks_settle() -> None:
     from local.cloudformation import interruption
 
     deadline = time.monotonic() + _SETTLE_SECONDS
-    while interruption.in_progress() and time.monotonic() < deadline:  # noqa: ASYNC110 - MiniStack tells nobody when they end
+    # MiniStack tells nobody when they end.
+    while interruption.in_progress() and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_SETTLE_POLL_SECONDS)
 
 

@@ -74,8 +74,8 @@ MISTAKES_OF: Final[dict[str, tuple[dict[str, str], ...]]] = {
         {"risk_factor": "EUR-CORP", "curve_id": "EUR-CORP"},
     ),
     "FXFWD": (
-        # ISO 4217's code for no currency at all, and a forward that fell due long ago.
-        {"currency2": "XXX", "maturity": "2020-02-28"},
+        # A code that ISO 4217 has, for no currency at all; and the forward fell due long ago.
+        {"currency2": "XXX", "maturity": "2020-02-28"},  # "XXX" is that code, not a note to mend
         {"strike": "-1.1"},
     ),
 }

@@ -29,7 +29,11 @@ def figure(measured: float, limit: float = 2.0, *, at_least: bool = False) -> Fi
         (math.nan, True, "MISSED"),
     ],
 )
-def test_a_limit_is_kept_up_to_itself(measured: float, at_least: bool, verdict: str) -> None:  # noqa: FBT001 - a table's column
+def test_a_limit_is_kept_up_to_itself(
+    measured: float,
+    at_least: bool,  # noqa: FBT001 - a table's column
+    verdict: str,
+) -> None:
     assert figure(measured, at_least=at_least).verdict == verdict
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from report_generation.summary import Results
 
+# `make test` runs without a browser too and says so; the gate brings one.
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 

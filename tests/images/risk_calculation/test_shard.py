@@ -217,6 +217,7 @@ def test_quantities_of_1e18_are_numbers_like_others() -> None:
     assert values(table, "PNL") == [-2.5e19]
 
 
+# The expected bits are those of the one processor type that the kernels are compiled for.
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="promised between x86_64 processors")
 def test_figures_are_the_same_bits_on_every_host() -> None:
     held = [

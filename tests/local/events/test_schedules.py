@@ -29,7 +29,10 @@ if TYPE_CHECKING:
         ("rate( 1 minute )", False),
     ],
 )
-def test_a_rate_is_singular_for_one_and_plural_for_more(expression: str, valid: bool) -> None:  # noqa: FBT001 - a case's value
+def test_a_rate_is_singular_for_one_and_plural_for_more(
+    expression: str,
+    valid: bool,  # noqa: FBT001 - a case's value
+) -> None:
     assert is_rate(expression) == valid
 
 
