@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STAGES = ("data-ingestion", "risk-calculation")
 REAL_BASE = os.environ.get("BASE_IMAGE", "")
 """Read before the fixtures hide it."""
-# An engine without a registry to ask has no base image unless one was made for it, as the gate does.
+# An engine without a registry to ask has a base image only where one was made, as in the gate.
 needs_base_image = pytest.mark.skipif(not REAL_BASE, reason="BASE_IMAGE names no base image")
 
 

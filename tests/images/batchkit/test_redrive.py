@@ -32,6 +32,15 @@ def kill(place: Place, event: S3Event) -> None:
             perform(event, place.context(RISK), fails)
 
 
+def died_after_its_report(place: Place) -> tuple[str, S3Event]:
+    """A reported run, and a piece of it that is a dead letter."""
+    event, (first, _) = publish(place)
+    run = place.run_id(event)
+    place.ledger.advance(run, RunState.REPORTED)
+    kill(place, first)
+    return run, first
+
+
 def letters(place: Place) -> list[str | None]:
     sqs = place.session.client("sqs")
     return [letter.run_id for letter in read(sqs, RISK, place.dead_letter_url)]
@@ -72,10 +81,7 @@ def test_dead_work_of_a_reported_run_is_redriven_and_the_run_stays_reported(plac
 def test_a_redriven_piece_that_dies_before_the_redrive_has_ended_can_be_redriven(
     place: Place,
 ) -> None:
-    event, (first, _) = publish(place)
-    run = place.run_id(event)
-    place.ledger.advance(run, RunState.REPORTED)
-    kill(place, first)
+    run, first = died_after_its_report(place)
     whole = work(place)
 
     class AtOnce:
@@ -97,10 +103,7 @@ def test_a_redriven_piece_that_dies_before_the_redrive_has_ended_can_be_redriven
 def test_a_redrive_of_a_reported_run_that_breaks_off_is_finished_by_the_same_again(
     place: Place, client: str, operation: str, nth: int
 ) -> None:
-    event, (first, _) = publish(place)
-    run = place.run_id(event)
-    place.ledger.advance(run, RunState.REPORTED)
-    kill(place, first)
+    run, first = died_after_its_report(place)
     whole = work(place)
     broken: Any = {client: BreaksOff(getattr(whole, client), operation, nth)}
     with pytest.raises(KeyboardInterrupt):
