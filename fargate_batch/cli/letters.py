@@ -154,27 +154,31 @@ def discard_strays(environment: Environment) -> list[DeadLetter]:
 def give_up(environment: Environment, run: str) -> list[DeadLetter]:
     """Delete the letters of attempts at a run that can do without what died; return them.
 
-    The run forgets its dead work; the claims stay dead, so that nobody takes it up again.
+    The run forgets its dead work, whose claims stay as they are: nobody takes up what is dead.
 
     Raises:
         UnknownRunError: the ledger has no such run.
-        UserError: the run is dead-lettered, and so cannot do without.
+        UserError: the run is dead-lettered, and so cannot do without; or something of it died
+            meanwhile.
     """
-    record = environment.ledger().get(run)
+    # The letters before the record: a death is noted before its letter is put, so the record knows
+    # of whatever these are about.
+    letters = letters_of(environment)
+    ledger = environment.ledger()
+    record = ledger.get(run)
     if record["state"] == RunState.DEAD_LETTERED:
         raise UserError(
             f"The run {run} is dead-lettered: it has no end without what died. Mend the cause, "
             f"then `batch redrive {run} --environment {environment.name}`."
         )
     queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
-    tried = [
-        letter
-        for letter in letters_of(environment)
-        if letter.run_id == run and letter.attempts is not None
-    ]
+    tried = [one for one in letters if one.run_id == run and one.attempts is not None]
     # The letters last: as long as one is there, the same command again does the rest.
-    if dead := record.get("dead_claims"):
-        environment.ledger().put_back(run, dead, int(record.get("deaths", 0)))
+    dead, deaths = record.get("dead_claims"), int(record.get("deaths", 0))
+    if dead and not ledger.put_back(run, dead, deaths):
+        raise UserError(
+            f"Something of the run {run} died just now; nothing was deleted. Look again."
+        )
     for letter in tried:
         sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
     return tried

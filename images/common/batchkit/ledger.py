@@ -197,22 +197,23 @@ class Ledger(Records):
             {**_DEAD, ":claims": dead_claims},
         ).done
 
-    def put_back(self, run_id: str, claim_ids: set[str], deaths: int) -> None:
+    def put_back(self, run_id: str, claim_ids: set[str], deaths: int) -> bool:
         """Record that these claims of a run are on their queues again.
 
-        Unless a piece of it has died since there had been so many deaths: it may be one of them.
+        Return False when a piece of it has died since there had been so many deaths: it may be one
+        of them.
 
         Raises:
             UnknownRunError: there is no such run.
         """
-        self.change_if(
+        return self.change_if(
             run_id,
             "SET updated_at = :updated DELETE dead_claims :claims",
             {},
             {":claims": claim_ids},
             "(attribute_not_exists(deaths) OR deaths = :deaths)",
             {":deaths": deaths},
-        )
+        ).done
 
     def start_stage(self, run_id: str, stage: str) -> None:
         """Record when a stage began with a run; the first of several tasks counts.

@@ -64,20 +64,17 @@ class Validator:
         broken = self._screen(frame.schema, printable=printable).broken(frame, wide)
         left = broken if leave is None else broken | leave
         refused = broken if leave is None else broken & ~leave
-        good = wide.select(
-            # CALL and PUT are kept as C and P.
-            _first_letter(name, wide.schema[name])
-            if name == "option_type"
-            # Of a good row it is the file's.
-            else pl.lit(self.as_of).alias(name)
-            if name == "as_of"
-            else pl.col(name)
-            for name in POSITION_SCHEMA
-        )
+        good = wide.select(self._kept(name, wide.schema[name]) for name in POSITION_SCHEMA)
         if left.any():
             good = picked(good, ~left)
         as_read = frame.with_columns(again.alias(DUPLICATE))
         return good, as_text(picked(as_read, refused))
+
+    def _kept(self, name: str, dtype: pl.DataType) -> pl.Expr:
+        """Return a good row's column as its shard has it."""
+        if name == "as_of":
+            return pl.lit(self.as_of).alias(name)  # a good row's is the file's
+        return _first_letter(name, dtype) if name == "option_type" else pl.col(name)
 
     def _screen(self, schema: pl.Schema, *, printable: bool) -> Screen:
         key = (tuple(schema.items()), printable)

@@ -113,7 +113,7 @@ def test_a_run_that_died_anew_keeps_all_that_it_died_of(ledger: Ledger) -> None:
     ledger.dead_letter("r1", "claim#1", "no memory")
     ledger.redriven("r1", {"claim#1"})
     ledger.dead_letter("r1", "claim#1", "no memory")
-    ledger.put_back("r1", {"claim#1"}, 1)
+    assert not ledger.put_back("r1", {"claim#1"}, 1)
     assert ledger.get("r1")["dead_claims"] == {"claim#1"}
     ledger.redriven("r1", {"claim#1"})
     ledger.put_back("r1", {"claim#1"}, 2)

@@ -204,8 +204,8 @@ def take_what_is_done(change: pytest.MonkeyPatch) -> None:
 def forget_what_died_again(change: pytest.MonkeyPatch) -> None:
     sound = Ledger.put_back
 
-    def put_back(ledger: Ledger, run_id: str, claim_ids: set[str], _deaths: int) -> None:
-        sound(ledger, run_id, claim_ids, int(ledger.get(run_id)["deaths"]))
+    def put_back(ledger: Ledger, run_id: str, claim_ids: set[str], _deaths: int) -> bool:
+        return sound(ledger, run_id, claim_ids, int(ledger.get(run_id)["deaths"]))
 
     change.setattr(Ledger, "put_back", put_back)
 

@@ -103,7 +103,7 @@ def test_a_redriven_piece_that_dies_before_the_redrive_has_ended_can_be_redriven
 def test_a_redrive_of_a_reported_run_that_breaks_off_is_finished_by_the_same_again(
     place: Place, client: str, operation: str, nth: int
 ) -> None:
-    run, first = died_after_its_report(place)
+    run, _ = died_after_its_report(place)
     whole = work(place)
     broken: Any = {client: BreaksOff(getattr(whole, client), operation, nth)}
     with pytest.raises(KeyboardInterrupt):
