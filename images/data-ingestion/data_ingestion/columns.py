@@ -162,7 +162,7 @@ def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if given in (wanted, CATEGORY):
         return column
     if wanted == pl.Date and given == pl.String:
-        return column.str.to_date("%Y-%m-%d", strict=False)
+        return column.str.to_date("%Y-%m-%d", strict=False, cache=False)
     if given == pl.Datetime:
         # The day where it was written; a cast would take that of UTC.
         return column.dt.date()

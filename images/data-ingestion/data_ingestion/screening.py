@@ -7,8 +7,9 @@ Which rules a row breaks is not told here.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from data_ingestion.rules import Rule
 
-_ROW: Final = "row"
+_KEY: Final = "key"
+_NO_CATEGORY: Final = (1 << 32) - 1
 _MOST_KNOWN: Final = 100_000
 
 
@@ -33,38 +35,51 @@ class _Values:
     parts: list[pl.Expr]
     good: pl.DataFrame
     bad: pl.DataFrame
-    """The combinations known so far."""
+    """The combinations known so far, each with its key."""
 
     @classmethod
     def of(cls, columns: Iterable[str], parts: list[pl.Expr]) -> _Values:
         """Return one that knows nothing yet."""
         names = sorted(columns)
+        # Rows are kept beside their keys, for without rows the numbers of categories are given
+        # to others.
         nothing = pl.DataFrame(schema=dict.fromkeys(names, CATEGORY))
-        return cls(names, parts, nothing, nothing)
+        values = cls(names, parts, nothing, nothing)
+        values.good = values.bad = nothing.select(values._key, *names)
+        return values
 
     def broken(self, rows: pl.DataFrame) -> pl.Series:
         """Return the numbers of the rows that break something."""
-        values = rows.select(pl.int_range(pl.len()).alias(_ROW), *self.columns)
-        doubtful = self._among(self.good, values, "anti")
-        new = self._among(self.bad, doubtful, "anti").select(self.columns).unique()
-        if new.height:
-            breaks = _any(with_products(typed(as_text(new))), self.parts)
+        keys = rows.select(self._key).to_series()
+        # Their numbers, for most rows are not doubtful, and to copy those is what would cost.
+        doubtful = (~keys.is_in(self.good[_KEY].implode())).arg_true()
+        keys = keys.gather(doubtful)
+        unknown = doubtful.filter(~keys.is_in(self.bad[_KEY].implode()))
+        if unknown.len():
+            new = rows.select(self._key, *self.columns)[unknown].unique(subset=_KEY)
+            breaks = _any(with_products(typed(as_text(new.drop(_KEY)))), self.parts)
             self.good = _more(self.good, new.filter(~breaks))
             # What is broken now and then need not be kept for ever.
             self.bad = pl.concat([self.bad, new.filter(breaks)])
-        found = self._among(self.bad, doubtful, "semi")[_ROW]
+        found = doubtful.filter(keys.is_in(self.bad[_KEY].implode()))
         self.bad = _more(self.bad)
         return found
 
-    def _among(
-        self, known: pl.DataFrame, values: pl.DataFrame, how: Literal["anti", "semi"]
-    ) -> pl.DataFrame:
-        if len(self.columns) > 1:
-            return values.join(known, on=self.columns, how=how, nulls_equal=True)
-        # Quicker.
-        (name,) = self.columns
-        found = values[name].is_in(known[name].implode(), nulls_equal=True)
-        return values.filter(found if how == "semi" else ~found)
+    @property
+    def _key(self) -> pl.Expr:
+        """A number for each combination of categories.
+
+        Of 100,000 combinations two share one with a chance of about 1 in 10^9: a column's number
+        times an odd number of 64 random bits is any number, and so is the sum.
+        """
+        source = random.Random(0)  # noqa: S311 - a hash function's numbers, no secret
+        numbers = [pl.col(name).to_physical().fill_null(_NO_CATEGORY) for name in self.columns]
+        if len(numbers) == 1:
+            return numbers[0].alias(_KEY)
+        return pl.sum_horizontal(
+            number.cast(pl.UInt64) * pl.lit(source.getrandbits(64) | 1, pl.UInt64)
+            for number in numbers
+        ).alias(_KEY)
 
 
 @dataclass(frozen=True)
