@@ -141,8 +141,8 @@ def picked(frame: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
     return rows.with_columns(pl.col(pl.String) + "")
 
 
-def typed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return every column of `POSITION_SCHEMA`, beside what was read (prefixed).
+def typed(frame: pl.DataFrame) -> pl.LazyFrame:
+    """Return a query for every column of `POSITION_SCHEMA`, beside what was read (prefixed).
 
     What was read as categories stays so. What cannot be read as its column's type is null there;
     the rules compare it with what was read.
@@ -154,7 +154,7 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in POSITION_SCHEMA.items()
     ]
     as_read = [pl.col(name).alias(RAW_PREFIX + name) for name in frame.columns if name != LINE]
-    return frame.select(*read, *as_read)
+    return frame.lazy().select(*read, *as_read)
 
 
 def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:

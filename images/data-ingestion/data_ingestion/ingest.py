@@ -182,7 +182,8 @@ def date_of(frame: pl.DataFrame) -> date:
     Raises:
         Rejected: none of them has one.
     """
-    dates = typed(as_text(frame.select("as_of")))["as_of"].drop_nulls()
+    read = typed(as_text(frame.select("as_of"))).select("as_of").collect()
+    dates = read.to_series().drop_nulls()
     if dates.is_empty():
         raise Rejected("No row has an as_of that is a date such as 2026-01-30.")
     common: date = dates.mode().sort()[0]

@@ -45,8 +45,8 @@ IS_PREFIX: Final = "is:"
 """Before a product's name: whether a row is of that product."""
 
 
-def with_products(typed: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with a column for each product, which the rules ask for."""
+def with_products(typed: pl.LazyFrame) -> pl.LazyFrame:
+    """Return a query for the rows with a column for each product, which the rules ask for."""
     return typed.with_columns(
         (pl.col("product_type") == name).fill_null(value=False).alias(IS_PREFIX + name)
         for name in NAMES

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from data_ingestion.rules import Rule
 
 _KEY: Final = "key"
+_BROKEN: Final = "broken"
+_DOUBTFUL: Final = "doubtful:"
 _NO_CATEGORY: Final = (1 << 32) - 1
 _MOST_KNOWN: Final = 100_000
 
@@ -48,20 +50,23 @@ class _Values:
         values.good = values.bad = nothing.select(values._key, *names)
         return values
 
+    @property
+    def doubtful(self) -> pl.Expr:
+        """Whether a row has a combination that is not known to be good."""
+        return ~self._key.is_in(self.good[_KEY].implode())
+
     def broken(self, rows: pl.DataFrame) -> pl.Series:
-        """Return the numbers of the rows that break something."""
-        keys = rows.select(self._key).to_series()
-        # Their numbers, for most rows are not doubtful, and to copy those is what would cost.
-        doubtful = (~keys.is_in(self.good[_KEY].implode())).arg_true()
-        keys = keys.gather(doubtful)
-        unknown = doubtful.filter(~keys.is_in(self.bad[_KEY].implode()))
-        if unknown.len():
-            new = rows.select(self._key, *self.columns)[unknown].unique(subset=_KEY)
-            breaks = _any(with_products(typed(as_text(new.drop(_KEY)))), self.parts)
+        """Return for each of these rows, which are doubtful, whether it breaks something."""
+        asked = rows.select(self._key, *self.columns)
+        unknown = asked.filter(~asked[_KEY].is_in(self.bad[_KEY].implode()))
+        if unknown.height:
+            new = unknown.unique(subset=_KEY)
+            wide = with_products(typed(as_text(new.drop(_KEY))))
+            breaks = wide.select(_any(self.parts)).collect().to_series()
             self.good = _more(self.good, new.filter(~breaks))
             # What is broken now and then need not be kept for ever.
             self.bad = pl.concat([self.bad, new.filter(breaks)])
-        found = doubtful.filter(keys.is_in(self.bad[_KEY].implode()))
+        found = asked[_KEY].is_in(self.bad[_KEY].implode())
         self.bad = _more(self.bad)
         return found
 
@@ -108,19 +113,30 @@ class Screen:
             groups.setdefault(group, []).append(part)
         return cls(of_rows, [_Values.of(names, parts) for names, parts in groups.items()])
 
-    def broken(self, rows: pl.DataFrame, wide: pl.DataFrame) -> pl.Series:
-        """Return for each row whether it breaks a rule.
+    def screened(
+        self, rows: pl.DataFrame, wide: pl.LazyFrame, wanted: list[pl.Expr]
+    ) -> tuple[pl.DataFrame, pl.Series]:
+        """Return the columns that are wanted, and for each row whether it breaks a rule.
 
         Args:
             rows: as read.
             wide: the same rows typed, with all that the rules ask for.
+            wanted: of `wide`.
         """
-        broken = _any(wide, self.of_rows)
-        for values in self.of_values:
-            bad = values.broken(rows)
-            if bad.len():
-                broken.scatter(bad, values=True)
-        return broken
+        doubts = [
+            values.doubtful.alias(f"{_DOUBTFUL}{number}")
+            for number, values in enumerate(self.of_values)
+        ]
+        # One query, for each has its price whatever it does.
+        checked = wide.select(*wanted, _any(self.of_rows), *doubts).collect()
+        doubtful = [checked.drop_in_place(f"{_DOUBTFUL}{number}") for number in range(len(doubts))]
+        broken = checked.drop_in_place(_BROKEN)
+        for values, some in zip(self.of_values, doubtful, strict=True):
+            numbers = some.arg_true()
+            if numbers.len():
+                bad = values.broken(rows.select(values.columns)[numbers])
+                broken.scatter(numbers.filter(bad), values=True)
+        return checked, broken
 
 
 def _read_from(part: pl.Expr) -> set[str]:
@@ -131,9 +147,9 @@ def _read_from(part: pl.Expr) -> set[str]:
     }
 
 
-def _any(frame: pl.DataFrame, parts: list[pl.Expr]) -> pl.Series:
-    found = pl.any_horizontal(pl.lit(value=False), *parts).fill_null(value=False)
-    return frame.select(found.alias("broken")).to_series()
+def _any(parts: list[pl.Expr]) -> pl.Expr:
+    """Return whether a row breaks one of them."""
+    return pl.any_horizontal(pl.lit(value=False), *parts).fill_null(value=False).alias(_BROKEN)
 
 
 def _more(known: pl.DataFrame, new: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -61,20 +61,24 @@ class Validator:
         """
         again = pl.lit(value=False) if duplicate is None else duplicate
         wide = with_products(typed(frame)).with_columns(again.alias(DUPLICATE))
-        broken = self._screen(frame.schema, printable=printable).broken(frame, wide)
+        kept = [self._kept(name, frame.schema) for name in POSITION_SCHEMA]
+        screen = self._screen(frame.schema, printable=printable)
+        good, broken = screen.screened(frame, wide, kept)
         left = broken if leave is None else broken | leave
         refused = broken if leave is None else broken & ~leave
-        good = wide.select(self._kept(name, wide.schema[name]) for name in POSITION_SCHEMA)
         if left.any():
             good = picked(good, ~left)
-        as_read = frame.with_columns(again.alias(DUPLICATE))
-        return good, as_text(picked(as_read, refused))
+        if duplicate is not None:
+            again = duplicate.filter(refused)
+        return good, as_text(picked(frame, refused)).with_columns(again.alias(DUPLICATE))
 
-    def _kept(self, name: str, dtype: pl.DataType) -> pl.Expr:
+    def _kept(self, name: str, as_read: pl.Schema) -> pl.Expr:
         """Return a good row's column as its shard has it."""
         if name == "as_of":
             return pl.lit(self.as_of).alias(name)  # a good row's is the file's
-        return _first_letter(name, dtype) if name == "option_type" else pl.col(name)
+        if name == "option_type":
+            return _first_letter(name, as_read.get(name, pl.String()))
+        return pl.col(name)
 
     def _screen(self, schema: pl.Schema, *, printable: bool) -> Screen:
         key = (tuple(schema.items()), printable)
@@ -97,7 +101,7 @@ class Validator:
         columns = [name for name in refused.columns if name != DUPLICATE]
         wide = with_products(typed(refused.select(columns))).with_columns(refused[DUPLICATE])
         checks = self._rules(columns)
-        broken = wide.select(rule.broken.alias(rule.id) for rule in checks)
+        broken = wide.select(rule.broken.alias(rule.id) for rule in checks).collect()
         counts = broken.sum().row(0, named=True)
         checks = [rule for rule in checks if counts[rule.id]]
         for rule in checks:
