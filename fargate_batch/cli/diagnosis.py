@@ -65,9 +65,10 @@ class Diagnosis:
 def diagnose(environment: Environment, record: dict[str, Any]) -> Diagnosis:
     """Gather what ledger, logs and ECS's events say of a run."""
     state = record["state"]
-    # What is reported or rejected has nothing left to do, whatever lies in the bucket, unless a
-    # stage that listens to the end of runs has failed after it.
-    ended = state in FINAL_STATES and not record.get("dead_claims")
+    # What is rejected or reported has nothing left to do, whatever lies in the bucket, unless a
+    # stage that listens to the end of runs has failed after the report.
+    failed_late = state == RunState.REPORTED and record.get("dead_claims")
+    ended = state in FINAL_STATES and not failed_late
     pieces = [] if ended else list(pieces_left(environment, record))
     worst = max(pieces, key=lambda piece: (piece.state == "dead", piece.attempts), default=None)
     return Diagnosis(
@@ -122,12 +123,13 @@ def way_on(environment: Environment, record: dict[str, Any]) -> str:
     """The command that redrives or mends the run, or shows what came of it."""
     run, end = record["run_id"], f"--environment {environment.name}"
     match record["state"]:
+        case RunState.REJECTED:
+            # Of pieces that died before, nothing more is wanted.
+            return f"batch submit FILE {end}"
         case _ if can_redrive(record):
             return f"batch redrive {run} {end}"
         case RunState.REPORTED:
             return f"batch report {run} {end}"
-        case RunState.REJECTED:
-            return f"batch submit FILE {end}"
         case state if state == WAITING:
             return f"batch reconcile {end}"
         case _:

@@ -48,3 +48,7 @@ class ObjectConflictError(Exception):
 
 class ObjectGoneError(Exception):
     """The object, or the version of it that was asked for, does not exist (any more)."""
+
+
+class CrashError(Exception):
+    """A library ended with what is no `Exception`, as one in Rust does when it panics."""

@@ -31,6 +31,7 @@ from batchkit import logs
 from batchkit.claims import MAX_ATTEMPTS, Buried, Claim, Finished, Spent, Taken
 from batchkit.errors import (
     BadEventError,
+    CrashError,
     LostClaimError,
     ObjectGoneError,
     Rejected,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 HOPELESS: Final = (BadEventError, UnknownRunError)
 """After these a further attempt would end the same way."""
 
+_LEAVING: Final = (SystemExit, KeyboardInterrupt, GeneratorExit)
 _log: Final = logging.getLogger(__name__)
 
 
@@ -214,6 +216,11 @@ class _Work:
             self._reject(rejected.reason)
         except ObjectGoneError as error:
             self._reject(f"{error} It was deleted before it was used. Upload the input again.")
+        except (Exception, *_LEAVING):
+            raise
+        except BaseException as error:
+            # It is a failed attempt like others, and must not end a worker.
+            raise CrashError(f"{type(error).__name__}: {error}") from error
 
     def _give_up(self, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"

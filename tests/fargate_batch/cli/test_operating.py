@@ -174,6 +174,18 @@ def test_why_a_run_was_rejected_has_its_reason_its_stage_and_what_mends_it(
     ]
 
 
+def test_why_a_run_was_rejected_says_nothing_of_pieces_that_died_before(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, event = begin(launched)
+    bury(launched, run, event)
+    launched.ledger.reject(run, "No column quantity.", "report-generation")
+    told = json.loads(batch("why", run, "--json").out)
+    assert (told["state"], told["stage"]) == ("rejected", "report-generation")
+    assert (told["attempts"], told["pieces"]) == (None, [])
+    assert told["command"] == "batch submit FILE --environment dev"
+
+
 def test_why_a_run_died_has_attempts_failed_tasks_and_the_last_errors_of_its_logs(
     launched: Any, batch: Callable[..., Any]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchkit.claims import Claim, Claims, claim_key
 from batchkit.dead_letters import DeadLetter, DeadLetterQueue, read
-from batchkit.errors import BadEventError, Rejected, UnknownRunError
+from batchkit.errors import BadEventError, CrashError, Rejected, UnknownRunError
 from batchkit.events import S3Event, from_message
 from batchkit.ledger import Ledger, RunState
 from batchkit.task import Busy, CurrentWork, Worked, perform
@@ -66,6 +66,44 @@ def test_a_failure_frees_the_claim_and_is_raised(place: Place, event: S3Event) -
     assert place.claims.find(claim_key(STAGE, event))["reason"] == "RuntimeError: no memory"
     assert perform(event, place.context(STAGE), nothing) == Worked()
     assert place.claims.find(claim_key(STAGE, event))["attempts"] == 2
+
+
+def test_a_library_that_panics_fails_the_attempt_and_not_its_worker(
+    place: Place, event: S3Event
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def panics(_event: S3Event, _context: Context) -> None:
+        raise PanicException("index out of bounds")
+
+    reason = "PanicException: index out of bounds"
+    with pytest.raises(CrashError, match=reason):
+        perform(event, place.context(STAGE), panics)
+    assert place.claims.find(claim_key(STAGE, event))["reason"] == f"CrashError: {reason}"
+
+
+@pytest.mark.parametrize("signal", [SystemExit(143), KeyboardInterrupt()])
+def test_who_ends_the_process_is_not_taken_for_a_failure(
+    place: Place, event: S3Event, signal: BaseException
+) -> None:
+    def ends(_event: S3Event, _context: Context) -> None:
+        raise signal
+
+    with pytest.raises(type(signal)):
+        perform(event, place.context(STAGE), ends)
+    assert place.claims.find(claim_key(STAGE, event))["state"] == "claimed"
+
+
+def test_an_input_that_makes_no_sense_to_its_stage_is_its_runs_end(
+    place: Place, event: S3Event
+) -> None:
+    def refuses(_event: S3Event, _context: Context) -> None:
+        raise BadEventError("no position")
+
+    with pytest.raises(BadEventError):
+        perform(event, place.context(STAGE), refuses)
+    assert place.ledger.get(place.run_id(event))["state"] == "dead-lettered"
 
 
 def test_a_rejected_input_is_an_outcome_with_a_record_and_a_file(
