@@ -3,8 +3,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from batchkit.dead_letters import DeadLetterQueue, read
 from batchkit.events import S3Event
+from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +64,30 @@ def test_reading_leaves_every_letter_there(place: Place) -> None:
     for _ in range(2):
         assert {letter.body for letter in letters(place)} == {str(index) for index in range(25)}
     assert visible(place) == 25
+
+
+def test_a_letter_that_returns_while_others_are_read_is_told_once() -> None:
+    client = boto3.client("sqs", region_name="eu-west-1")
+    asked = {
+        "QueueUrl": "url",
+        "MaxNumberOfMessages": 10,
+        "WaitTimeSeconds": 1,
+        "VisibilityTimeout": ANY,
+        "MessageAttributeNames": ["All"],
+    }
+    given_back = {"Id": "0", "ReceiptHandle": "second", "VisibilityTimeout": 0}
+    with Stubber(client) as stubber:
+        for receipt in ("first", "second"):
+            message = {"MessageId": "m1", "ReceiptHandle": receipt, "Body": "body"}
+            stubber.add_response("receive_message", {"Messages": [message]}, asked)
+        stubber.add_response("receive_message", {}, asked)
+        stubber.add_response(
+            "change_message_visibility_batch",
+            {"Successful": [{"Id": "0"}], "Failed": []},
+            {"QueueUrl": "url", "Entries": [given_back]},
+        )
+        assert [letter.receipt for letter in read(client, STAGE, "url")] == ["first"]
+        stubber.assert_no_pending_responses()
 
 
 def test_reading_that_is_broken_off_leaves_them_too(place: Place) -> None:

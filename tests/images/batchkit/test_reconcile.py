@@ -103,6 +103,15 @@ def test_shards_of_an_open_run_that_nobody_works_are_sent(place: Place) -> None:
     assert sorted(queued(place), key=str) == shards
 
 
+def test_a_shard_that_was_written_again_is_sent_once_as_it_is_now(place: Place) -> None:
+    _, (shard,) = publish(place, shards=1)
+    place.session.client("s3").put_object(Bucket=shard.bucket, Key=shard.key, Body=b"x")
+    now = place.written(shard.key)
+    assert now.version_id != shard.version_id
+    later(place)
+    assert queued(place) == [now]
+
+
 @pytest.mark.parametrize("state", [RunState.REPORTED, RunState.REJECTED, RunState.DEAD_LETTERED])
 def test_a_run_with_an_end_is_left_alone(place: Place, state: RunState) -> None:
     event, _ = publish(place)

@@ -228,3 +228,11 @@ def test_the_letters_of_a_runs_attempts_are_drained_and_no_others(place: Place) 
     assert drain_dead_letters(work(place), {RISK: place.dead_letter_url}, run) == 1
     # The event is of the run, but no attempt at it has failed.
     assert sorted(letters(place), key=str) == [None, run, "another-run"]
+
+
+def test_what_is_redriven_is_waited_for_no_longer_than_what_is_new(place: Place) -> None:
+    event, (first, _) = publish(place)
+    later(place)
+    kill(place, first)
+    redrive(work(place), place.run_id(event))
+    assert [sent.key for sent in later(place, seconds=700).sent] == [first.key]

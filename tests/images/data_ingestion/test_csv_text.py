@@ -59,14 +59,26 @@ def test_blanks_around_a_field_go(
         assert "P1" in batch.frame.row(0)
 
 
+def test_a_blank_goes_whose_field_ends_in_the_next_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_text, "_FEW_BLANKS", 1)
+    content = text(ROW.format(1).replace("EQUITY", "an equity").replace("EUR", "EUR "))
+    cut = content.index(b"EUR ") + 4
+    (batch,) = csv_text.csv_batches(iter([content[:cut], content[cut:]]))
+    assert "EUR" in batch.frame.row(0)
+
+
 def test_a_blank_within_a_field_stays() -> None:
     (row,) = read(text(ROW.format(1).replace("ACME", "ACME  plc"))).rows()
     assert "ACME  plc" in row
 
 
 def test_a_carriage_return_at_the_end_of_a_field_stays_to_be_refused() -> None:
-    (row,) = read(text(ROW.format(1).replace("ACME", "ACME\r"))).rows()
-    assert "ACME\x1f" in row
+    # What is not ASCII is looked at in another way.
+    for name in ("ACME", "ÄKME"):
+        content = text(ROW.format(1).replace("ACME", f"{name}\r"), end="\r\n")
+        (batch,) = csv_text.csv_batches(iter([content]))
+        assert f"{name}\x1f" in batch.frame.row(0)
+        assert not batch.printable
 
 
 def test_a_stray_quote_spoils_its_own_line_only() -> None:

@@ -298,9 +298,19 @@ def test_a_deleted_object_is_recorded(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("market")
-def test_an_overwritten_object_is_read_in_the_version_of_its_event(place: Place) -> None:
-    first = place.upload("positions/a.csv", positions_csv(*good_rows(3)))
-    second = place.upload("positions/a.csv", positions_csv(*good_rows(4)))
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_overwritten_object_is_read_in_the_version_of_its_event(
+    place: Place, suffix: str
+) -> None:
+    def upload(rows: int) -> S3Event:
+        content = positions_csv(*good_rows(rows))
+        if suffix == "parquet":
+            buffer = io.BytesIO()
+            pl.read_csv(content, infer_schema=False).write_parquet(buffer)
+            content = buffer.getvalue()
+        return place.upload(f"positions/a.{suffix}", content)
+
+    first, second = upload(3), upload(4)
     for event, rows in ((second, 4), (first, 3)):
         place.work(STAGE, event)
         assert place.ledger.get(place.run_id(event))["rows_in"] == rows

@@ -120,3 +120,8 @@ def test_dates_and_counts_survive() -> None:
     row = {"book": "a", "quantity": 1.0, "maturity": date(2030, 1, 1), "coupon_frequency": 2}
     _, content, _ = written([pl.DataFrame([row])], 5)
     assert pl.read_parquet(io.BytesIO(content["00000"])).rows(named=True) == [row]
+
+
+def test_a_books_sum_may_be_larger_than_a_whole_number_of_64_bits() -> None:
+    # In millionths each is 10^18, a ninth of the largest.
+    assert written([frame([("a", 1e12)] * 20)], 100)[2] == {"a": Book(20, 2e13)}
