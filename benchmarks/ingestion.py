@@ -41,8 +41,9 @@ LIMITS: Final = {
 }
 MEMORY_GROWTH: Final = 1.15
 MEMORY_MB: Final = 800
-_ROOM: Final = 1.6
-"""Bytes on the disk for each of the input: itself, its shards, scratch."""
+_ROOM: Final = 2.6
+"""Bytes on the disk for each of the input: itself, the same in another form, its shards, scratch.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Sample:
     gigabytes: float
     positions: Path
     market_data: Path
+    kind: str = "CSV"
 
     @property
     def rows(self) -> int:
@@ -62,11 +64,6 @@ class Sample:
     def name(self) -> str:
         """What it is: its size as CSV, and its kind."""
         return f"{self.gigabytes:g} GB {self.kind}"
-
-    @property
-    def kind(self) -> str:
-        """CSV or Parquet."""
-        return "CSV" if self.positions.suffix == ".csv" else "Parquet"
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,22 @@ def as_parquet(given: Sample, folder: Path) -> Sample:
     path = folder / "positions.parquet"
     text = pl.scan_csv(given.positions, infer_schema=False, truncate_ragged_lines=True)
     text.sink_parquet(path, compression="zstd", row_group_size=1 << 20)
-    return dataclasses.replace(given, positions=path)
+    return dataclasses.replace(given, positions=path, kind="Parquet")
+
+
+def unordered(given: Sample, folder: Path) -> Sample:
+    """Return the same positions as a CSV file in a folder, whose ids are in no order.
+
+    Each id has its digits from right to left; so what is repeated is repeated there.
+    """
+    path = folder / "positions.csv"
+    header, separator = given.positions.open(encoding="utf-8").readline().rstrip("\n"), "\x01"
+    line = pl.col(header)
+    digits = line.str.slice(1, 8).str.reverse()
+    pl.scan_csv(given.positions, separator=separator, quote_char=None).select(
+        (pl.lit("P") + digits + line.str.slice(9)).alias(header)
+    ).sink_csv(path, separator=separator, quote_style="never")
+    return dataclasses.replace(given, positions=path, kind="CSV, no order")
 
 
 def run(who: str, given: Sample, out: Path, cores: frozenset[int]) -> Taken:
@@ -251,9 +263,9 @@ def chart(points: list[tuple[str, float]], limit: float) -> str:
         points: an input's name and memory.
         limit: in MB; the right end.
     """
-    width = 50
+    width, names = 50, max(len(name) for name, _ in points)
     lines = [
-        f"{name:>15} |{'█' * round(width * min(used / limit, 1)):<{width}}| {used:,.0f} MB"
+        f"{name:>{names}} |{'█' * round(width * min(used / limit, 1)):<{width}}| {used:,.0f} MB"
         for name, used in points
     ]
-    return "\n".join([*lines, f"{'':>15} 0{'limit ' + format(limit, ',g') + ' MB':>{width}}"])
+    return "\n".join([*lines, f"{'':>{names}} 0{'limit ' + format(limit, ',g') + ' MB':>{width}}"])

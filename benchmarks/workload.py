@@ -72,8 +72,8 @@ class Bench:
             results.show(figure, self._console)
 
     def ingestion(self) -> list[tuple[Sample, Taken]]:
-        """Measure ingestion; return what one core took at every size, of CSV and of Parquet."""
-        csv, parquet = [], []
+        """Measure ingestion; return what one core took of every kind at every size."""
+        csv, unordered, parquet = [], [], []
         for number, gigabytes in enumerate(self.chosen.sizes):
             with ExitStack() as stack:
                 folder = stack.enter_context(
@@ -87,10 +87,14 @@ class Bench:
                 elif number == 1:
                     self._peers(sample, (COPY,), Path(folder))
                 csv.append((sample, self._one_core(sample, Path(folder))))
+                mixed = ingestion.unordered(sample, Path(folder))
+                unordered.append((mixed, self._one_core(mixed, Path(folder))))
+                mixed.positions.unlink()
                 columnar = ingestion.as_parquet(sample, Path(folder))
                 parquet.append((columnar, self._one_core(columnar, Path(folder))))
-        self.keep([*ingestion.memory(csv), *ingestion.memory(parquet)])
-        return [*csv, *parquet]
+        for kind in (csv, unordered, parquet):
+            self.keep(ingestion.memory(kind))
+        return [*csv, *unordered, *parquet]
 
     def _peers(self, sample: Sample, peers: tuple[str, ...], folder: Path) -> None:
         self.keep(ingestion.speed(sample, peers, self.chosen.rounds, folder, self.say))

@@ -51,12 +51,21 @@ def test_a_sample_has_the_size_that_was_asked_for_and_is_gone_afterwards(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ids_in_no_order_are_those_of_the_sample_from_right_to_left(tmp_path: Path) -> None:
+    with ingestion.sample(0.002, tmp_path, silent) as made:
+        lines = made.positions.read_text().splitlines()
+        mixed = ingestion.unordered(made, tmp_path).positions.read_text().splitlines()
+    assert mixed[0] == lines[0]
+    assert mixed[1:] == [f"P{line[8:0:-1]}{line[9:]}" for line in lines[1:]]
+    assert any(len(line.split(",")) > len(lines[0].split(",")) for line in mixed)
+
+
 def test_a_disk_without_room_is_said_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3e9))
     with (
-        pytest.raises(SystemExit, match=r"4 GB of input need 6.4 GB in .* has 3.0 GB"),
+        pytest.raises(SystemExit, match=r"4 GB of input need 10.4 GB in .* has 3.0 GB"),
         ingestion.sample(4, tmp_path, silent),
     ):
         pass

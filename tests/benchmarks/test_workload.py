@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_memory_is_shown_as_chart_and_table(tmp_path: Path) -> None:
     part = workload.memory_part(
         [(Sample(0.25, tmp_path / "p.csv", tmp_path), Taken(2.5, 2.4, 300)),
-         (Sample(1, tmp_path / "p.parquet", tmp_path), Taken(10, 9.9, 320))]
+         (Sample(1, tmp_path / "p.parquet", tmp_path, "Parquet"), Taken(10, 9.9, 320))]
     )  # fmt: skip
     assert "### Memory against input size" in part
     assert "0.25 GB CSV |█" in part
