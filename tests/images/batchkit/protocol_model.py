@@ -84,8 +84,8 @@ _STAMP: Final = "1970-01-01T00:00:00.000+00:00"
 _FINE_ENDS: Final = ("FailedAttemptError", "NotDeadError")
 
 
-class Answerless(BaseException):
-    """The process has made a call that is not answered yet."""
+class Answerless(SystemExit):
+    """The process has made a call that is not answered yet, and goes no further."""
 
     def __init__(self, call: Call) -> None:
         super().__init__()
