@@ -17,16 +17,9 @@ from batchkit.ledger import Ledger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.images.batchkit.protocol_model import (
-    Bounds,
-    State,
-    after_the_report,
-    beginning,
-    calmer,
-    forget_what_processes_do,
-    stepped,
-    ways_on,
-)
+from tests.images.batchkit.protocol_model.machine import Bounds, calmer, ways_on
+from tests.images.batchkit.protocol_model.processes import forget_what_processes_do, stepped
+from tests.images.batchkit.protocol_model.states import State, after_the_report, beginning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
