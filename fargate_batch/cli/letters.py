@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from batchkit import dead_letters
@@ -63,15 +64,21 @@ def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
     """
     sent: list[Sent] = []
     refused: list[str] = []
-    dead = [record for record in environment.ledger().all() if can_redrive(record)]
-    for record in dead:
+    able: list[str] = []
+    for record in environment.ledger().all():
+        run = str(record["run_id"])
         try:
-            sent += _redrive(environment, record)
-        except NotDeadError:
-            continue  # somebody else has redriven it since
+            if can_redrive(record):
+                routes_of(environment.place(), record)
+                able.append(run)
         except UnknownStageError as error:
             # It keeps no other run from being worked.
-            refused.append(f"{record['run_id']}: {error}")
+            refused.append(f"{run}: {error}")
+    # Of all at once, for it takes seconds to read the queues.
+    drain_dead_letters(environment.place(), environment.dead_letter_queues(), able)
+    for run in able:
+        with suppress(NotDeadError):  # somebody else has redriven it since
+            sent += redrive(environment.place(), run)
     sent += resend_undelivered(environment)
     forget_finished(environment)
     return sent, refused
@@ -89,7 +96,7 @@ def _redrive(environment: Environment, record: dict[str, Any]) -> tuple[Sent, ..
         routes_of(place, record)
         # Before the redrive, so that the letter of a further failure stays. Nothing is lost if this
         # ends in between: what a redrive goes by is the ledger.
-        drain_dead_letters(place, environment.dead_letter_queues(), run)
+        drain_dead_letters(place, environment.dead_letter_queues(), [run])
     return redrive(place, run)
 
 

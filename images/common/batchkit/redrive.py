@@ -32,7 +32,7 @@ from batchkit.place import Route, Sent, send
 from batchkit.waiting import revive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from batchkit.place import Place
 
@@ -83,21 +83,23 @@ def routes_of(place: Place, record: Mapping[str, Any]) -> dict[str, Route]:
     return {claim_id: _route(place, claim_id) for claim_id in sorted(record.get("dead_claims", ()))}
 
 
-def drain_dead_letters(place: Place, dead_letter_urls: Mapping[str, str], run_id: str) -> int:
-    """Remove from the dead-letter queues what stages put there of a run; return how many it was.
+def drain_dead_letters(
+    place: Place, dead_letter_urls: Mapping[str, str], runs: Collection[str]
+) -> int:
+    """Remove from the dead-letter queues what stages put there of runs; return how many it was.
 
-    Before its redrive, so that the message of a further failure stays. What EventBridge or SQS put
-    there stays too: a redrive knows nothing of that work.
+    Before their redrive, so that the message of a further failure stays. What EventBridge or SQS
+    put there stays too: a redrive knows nothing of that work.
 
     Args:
         place: the environment.
         dead_letter_urls: the queue's URL for each stage.
-        run_id: the run; other runs' messages stay.
+        runs: which; other runs' messages stay.
     """
     removed = 0
     for stage, url in dead_letter_urls.items():
         for letter in read(place.sqs, stage, url):
-            if letter.run_id == run_id and letter.attempts is not None:
+            if letter.run_id in runs and letter.attempts is not None:
                 place.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
                 removed += 1
     return removed

@@ -215,17 +215,19 @@ def test_a_run_whose_report_came_in_spite_of_all_is_reported_by_a_redrive(place:
     assert place.ledger.get(run)["state"] == "reported"
 
 
-def test_the_letters_of_a_runs_attempts_are_drained_and_no_others(place: Place) -> None:
+def test_the_letters_of_some_runs_attempts_are_drained_and_no_others(place: Place) -> None:
     event, (shard, other) = publish(place)
     kill(place, shard)
     context = place.context(RISK)
     context.dead_letters.put("not json", "no event", attempts=0)
+    context.dead_letters.put(other.to_message(), "ours too", attempts=3, run="second-run")
     context.dead_letters.put(other.to_message(), "not ours", attempts=3, run="another-run")
     place.session.client("sqs").send_message(
         QueueUrl=place.dead_letter_url, MessageBody=other.to_message()
     )
     run = place.run_id(event)
-    assert drain_dead_letters(work(place), {RISK: place.dead_letter_url}, run) == 1
+    queues = {RISK: place.dead_letter_url}
+    assert drain_dead_letters(work(place), queues, [run, "second-run"]) == 2
     # The event is of the run, but no attempt at it has failed.
     assert sorted(letters(place), key=str) == [None, run, "another-run"]
 
