@@ -199,5 +199,7 @@ def dead_letters(options: Options, run: str | None, *, discard: bool) -> None:
         found = [one for one in letters_of(environment) if run in {None, one.run_id}]
     if options.json:
         click.echo(json.dumps([showing.letter_as_json(letter) for letter in found], indent=2))
+    elif not found:
+        click.echo("No dead letter was deleted." if discard else "No dead letters.", err=True)
     else:
         showing.show_letters(Console(), found)

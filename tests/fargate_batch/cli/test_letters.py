@@ -10,7 +10,7 @@ import pytest
 from batchkit.claims import Claim, Claims, claim_key
 from batchkit.dead_letters import DeadLetterQueue
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
+from batchkit.ledger import Ledger, RunState
 from batchkit.runs import RunKeys
 
 from tests.fargate_batch.cli.test_operating import (
@@ -171,6 +171,33 @@ def test_what_a_run_can_do_without_is_given_up_when_an_operator_says_so(
     assert batch("redrive", run).code == 1
     # A command that was interrupted is repeated.
     assert json.loads(batch("dead-letters", "--run", run, "--discard", "--json").out) == []
+
+
+def test_a_death_while_a_run_gives_up_another_keeps_every_letter(
+    launched: Any, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, event = die_after_the_report(launched)
+    get = Ledger.get
+
+    def then_another_dies(ledger: Ledger, run_id: str) -> dict[str, Any]:
+        record = get(ledger, run_id)
+        ledger.note_dead(run_id, claim_key("line-count", event))
+        return record
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "get", then_another_dies)
+        ended = batch("dead-letters", "--run", run, "--discard")
+    assert (ended.code, ended.out) == (1, "")
+    told = f"Something of the run {run} died just now; nothing was deleted. Look again."
+    assert ended.message == told
+    assert len(json.loads(batch("dead-letters", "--json").out)) == 1
+    assert len(launched.ledger.get(run)["dead_claims"]) == 2
+
+
+@pytest.mark.usefixtures("launched")
+def test_where_there_is_no_dead_letter_that_is_said(batch: Callable[..., Any]) -> None:
+    assert batch("dead-letters").message == "No dead letters."
+    assert batch("dead-letters", "--discard").message == "No dead letter was deleted."
 
 
 def test_what_a_run_needs_is_not_given_up(launched: Any, batch: Callable[..., Any]) -> None:
