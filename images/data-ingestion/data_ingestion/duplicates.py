@@ -56,7 +56,8 @@ class SeenIds:
             self._filter = self._filter or self._filled()
             suspects = self._filter.add(hashes)
         self._new.add(hashes.filter(~suspects))
-        self._suspects.append(hashes.filter(suspects))
+        # Of a few, what `filter` returns has room for all, and these are kept.
+        self._suspects.append(hashes.gather(suspects.arg_true()))
         if given.len() == ids.len():
             return suspects
         every = pl.zeros(ids.len(), dtype=pl.Boolean, eager=True)
