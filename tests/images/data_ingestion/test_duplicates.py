@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,3 +104,32 @@ def test_an_id_that_stood_too_low_is_known_when_order_is_given_up(tmp_path: Path
 
 def test_ids_that_fall_are_not_all_suspected(tmp_path: Path) -> None:
     assert not SeenIds(tmp_path).suspect(numbered(range(1000, 0, -1))).any()
+
+
+SUSPECTED_IN_EVERY_BATCH = """
+import resource, sys
+from pathlib import Path
+import polars as pl
+from data_ingestion import duplicates
+duplicates._FILE_ROWS = 1
+seen = duplicates.SeenIds(Path(sys.argv[1]))
+for batch in range(101):
+    numbers = pl.int_range(batch * 100_000, (batch + 1) * 100_000, eager=True)
+    ids = numbers.cast(pl.String).str.zfill(9)
+    seen.suspect(ids.scatter(50_000, "000000001"))
+    if batch in (20, 100):
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_batches_that_have_a_suspect_each(tmp_path: Path) -> None:
+    # In a process of its own, whose memory nothing else has used.
+    done = subprocess.run(
+        [sys.executable, "-c", SUSPECTED_IN_EVERY_BATCH, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    early, late = map(int, done.stdout.split())
+    assert late < 1.2 * early
