@@ -62,10 +62,10 @@ class CheckedHook(Hook, Generic[A]):  # type: ignore[misc]  # Sceptre ships no t
             UserError: an argument is missing, unknown or of the wrong type; the message names the
                 stack's file, the hook as that file writes it, and the argument.
         """
-        given = self.argument
+        # A tag without anything behind it arrives as None or, from YAML, as an empty text.
+        given = {} if self.argument in (None, "") else self.argument
         try:
-            # A tag without anything behind it arrives as None or, from YAML, as an empty text.
-            return self.arguments_model.model_validate({} if given in (None, "") else given)  # type: ignore[return-value]
+            return self.arguments_model.model_validate(given)  # type: ignore[return-value]
         except ValidationError as error:
             problems = "; ".join(
                 ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))

@@ -67,7 +67,8 @@ def data_of(message: str) -> Iterator[Datum]:
     metadata = document["_aws"]
     timestamp = metadata.get("Timestamp")
     if not isinstance(timestamp, int):
-        raise ValueError("_aws.Timestamp is no whole number of milliseconds")  # noqa: TRY004 - one error for a bad document
+        problem = "_aws.Timestamp is no whole number of milliseconds"
+        raise ValueError(problem)  # noqa: TRY004 - one error for every bad document
     for directive in metadata.get("CloudWatchMetrics") or ():
         for definition in directive.get("Metrics") or ():
             if definition.get("Name") not in document:

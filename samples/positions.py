@@ -74,8 +74,8 @@ MISTAKES_OF: Final[dict[str, tuple[dict[str, str], ...]]] = {
         {"risk_factor": "EUR-CORP", "curve_id": "EUR-CORP"},
     ),
     "FXFWD": (
-        # A code that ISO 4217 has, for no currency at all; and the forward fell due long ago.
-        {"currency2": "XXX", "maturity": "2020-02-28"},  # "XXX" is that code, not a note to mend
+        # The code that ISO 4217 keeps for tests, of no currency; and the forward fell due long ago.
+        {"currency2": "XTS", "maturity": "2020-02-28"},
         {"strike": "-1.1"},
     ),
 }

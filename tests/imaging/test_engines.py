@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 STAGES = ("data-ingestion", "risk-calculation")
 REAL_BASE = os.environ.get("BASE_IMAGE", "")
 """Read before the fixtures hide it."""
-# An engine without a registry to ask has a base image only where one was made, as in the gate.
-needs_base_image = pytest.mark.skipif(not REAL_BASE, reason="BASE_IMAGE names no base image")
+needs_base_image = pytest.mark.skipif(
+    not REAL_BASE,
+    reason="BASE_IMAGE names no base image that the engine has; .ci/run makes one",
+)
 
 
 @pytest.fixture(scope="module")

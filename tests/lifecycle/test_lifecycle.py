@@ -146,9 +146,9 @@ class Life:
         "processes",
         pytest.param(
             "engine",
-            # Without an engine the same life is lived by processes alone.
             marks=pytest.mark.skipif(
-                not engine_answers(), reason="no Docker or Podman engine answers on this machine"
+                not engine_answers(),
+                reason="no Docker or Podman answers; the same life is lived by processes alone",
             ),
         ),
     ],

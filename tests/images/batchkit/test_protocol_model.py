@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-# Two minutes on their own: what they find is looked for when the protocol changes, not each time.
 LONG = pytest.mark.skipif(
-    os.environ.get("MODEL_CHECK") != "long", reason="MODEL_CHECK=long tries it, in minutes"
+    os.environ.get("MODEL_CHECK") != "long",
+    reason="two minutes, for changes of the protocol: MODEL_CHECK=long runs it",
 )
 
 

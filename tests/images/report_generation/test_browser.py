@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from report_generation.summary import Results
 
-# `make test` runs without a browser too and says so; the gate brings one.
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine to show the report; .ci/run brings one"
+)
 
 
 @pytest.fixture(scope="module")

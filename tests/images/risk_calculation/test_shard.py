@@ -217,8 +217,10 @@ def test_quantities_of_1e18_are_numbers_like_others() -> None:
     assert values(table, "PNL") == [-2.5e19]
 
 
-# The expected bits are those of the one processor type that the kernels are compiled for.
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="promised between x86_64 processors")
+@pytest.mark.skipif(
+    platform.machine() != "x86_64",
+    reason="the expected bits are those of x86_64, which the image's kernels are compiled for",
+)
 def test_figures_are_the_same_bits_on_every_host() -> None:
     held = [
         row
