@@ -62,6 +62,7 @@ def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
     Returns:
         What was put on its queue, and for each run that was left as it is, why.
     """
+    place = environment.place()
     sent: list[Sent] = []
     refused: list[str] = []
     able: list[str] = []
@@ -69,16 +70,17 @@ def redrive_all(environment: Environment) -> tuple[list[Sent], list[str]]:
         run = str(record["run_id"])
         try:
             if can_redrive(record):
-                routes_of(environment.place(), record)
+                routes_of(place, record)
                 able.append(run)
         except UnknownStageError as error:
             # It keeps no other run from being worked.
             refused.append(f"{run}: {error}")
-    # Of all at once, for it takes seconds to read the queues.
-    drain_dead_letters(environment.place(), environment.dead_letter_queues(), able)
+    if able:
+        # Of all at once, for it takes seconds to read the queues.
+        drain_dead_letters(place, environment.dead_letter_queues(), able)
     for run in able:
         with suppress(NotDeadError):  # somebody else has redriven it since
-            sent += redrive(environment.place(), run)
+            sent += redrive(place, run)
     sent += resend_undelivered(environment)
     forget_finished(environment)
     return sent, refused
