@@ -10,7 +10,7 @@ from batchkit.events import S3Event
 from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
 
-from tests.fargate_batch.cli.test_operating import (
+from tests.fargate_batch.cli.runs import (
     INGESTION,
     LINE,
     begin,

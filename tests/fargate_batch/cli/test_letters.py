@@ -13,7 +13,7 @@ from batchkit.events import S3Event
 from batchkit.ledger import Ledger, RunState
 from batchkit.runs import RunKeys
 
-from tests.fargate_batch.cli.test_operating import (
+from tests.fargate_batch.cli.runs import (
     INGESTION,
     begin,
     bury,

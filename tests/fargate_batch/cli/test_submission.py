@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,6 +13,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.client import BaseClient
 
 from fargate_batch.cli import transfer
+from tests.fargate_batch.cli.runs import SUMMARY, finish, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ ODD_NAMES = [
 
 @pytest.fixture
 def positions(tmp_path: Path) -> Path:
-    path = tmp_path / "positions.csv"
+    path = tmp_path / "Positions.csv"
     path.write_text("instrument,quantity\nA,1\n")
     return path
 
@@ -145,3 +148,117 @@ def test_an_upload_that_fails_in_the_middle_leaves_nothing_behind(
     assert launched.keys() == []
     uploads = boto3.client("s3").list_multipart_uploads(Bucket=launched.input_bucket)
     assert "Uploads" not in uploads
+
+
+def test_submit_uploads_and_names_the_run_after_the_version(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    ended = batch("submit", positions, "--json")
+    assert ended.code == 0
+    head = boto3.client("s3").head_object(
+        Bucket=launched.input_bucket, Key="positions/Positions.csv"
+    )
+    bucket, key, version = launched.input_bucket, "positions/Positions.csv", head["VersionId"]
+    assert json.loads(ended.out) == {
+        "run_id": run_id(bucket, key, version),
+        "bucket": bucket,
+        "key": key,
+        "version_id": version,
+    }
+
+
+def test_submitting_again_is_another_run(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    first, second = (json.loads(batch("submit", positions, "--json").out) for _ in range(2))
+    assert first != second
+    assert launched.keys() == ["positions/Positions.csv"]
+
+
+def test_submit_uploads_market_data_as_well(
+    launched: Any, batch: Callable[..., Any], positions: Path, tmp_path: Path
+) -> None:
+    market = tmp_path / "2026-06-30.csv.gz"
+    market.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 0
+    assert "market-data/2026-06-30.csv.gz" in ended.out
+    assert launched.keys() == ["market-data/2026-06-30.csv.gz", "positions/Positions.csv"]
+
+
+@pytest.mark.parametrize("name", ["prices.csv", "2026-6-30.csv", "2026-06-30.txt", "absent.csv"])
+def test_wrong_market_data_uploads_nothing(
+    launched: Any, batch: Callable[..., Any], positions: Path, tmp_path: Path, name: str
+) -> None:
+    market = tmp_path / name
+    if name != "absent.csv":
+        market.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 1
+    assert str(market) in ended.message
+    assert launched.keys() == []
+
+
+@pytest.mark.parametrize("name", ["positions.xlsx", "positions", "absent.csv"])
+def test_wrong_positions_upload_nothing_not_even_market_data(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    market, positions = tmp_path / "2026-06-30.csv", tmp_path / name
+    market.write_bytes(b"x")
+    if name != "absent.csv":
+        positions.write_bytes(b"x")
+    ended = batch("submit", positions, "--market-data", market)
+    assert ended.code == 1
+    assert str(positions) in ended.message
+    assert launched.keys() == []
+
+
+def test_submit_names_the_command_that_waits_for_the_report(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    ended = batch("submit", positions)
+    head = boto3.client("s3").head_object(
+        Bucket=launched.input_bucket, Key="positions/Positions.csv"
+    )
+    run = run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+    assert ended.out.splitlines() == [
+        f"{positions} is now run {run}",
+        f"`batch follow {run} --environment dev` waits for its report.",
+    ]
+
+
+def test_submit_follow_shows_the_summary(
+    launched: Any, batch: Callable[..., Any], positions: Path
+) -> None:
+    def work() -> None:
+        deadline = time.monotonic() + 10
+        while not launched.keys() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        head = boto3.client("s3").head_object(
+            Bucket=launched.input_bucket, Key="positions/Positions.csv"
+        )
+        run = run_id(launched.input_bucket, "positions/Positions.csv", head["VersionId"])
+        record(launched, run)
+        finish(launched, run)
+
+    worker = Timer(0, work)
+    worker.start()
+    ended = batch("submit", positions, "--follow", "--json", "--timeout", 20)
+    worker.join()
+    assert ended.code == 0
+    assert json.loads(ended.out) == {**SUMMARY, "report": None}
+    assert ": reported" in ended.err
+
+
+def test_unreadable_positions_are_one_line(
+    launched: Any, batch: Callable[..., Any], positions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launched
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(positions))
+
+    # The module's own name for the built-in function.
+    monkeypatch.setattr("s3transfer.utils.open", refuse, raising=False)
+    ended = batch("submit", positions)
+    assert (ended.code, ended.message) == (1, f"{positions}: Permission denied")
