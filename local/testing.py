@@ -6,8 +6,11 @@ import socket
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import boto3
 
 from local import process
 from local.faults.client import FaultsClient
@@ -44,6 +47,20 @@ class LocalAws:
     def environment(self) -> dict[str, str]:
         """The environment variables that point AWS clients at it."""
         return environment(self.running.port, self.region)
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The session of its account's owner, whatever the environment says."""
+        return boto3.Session(
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.region,
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a new client of it."""
+        make: Any = self.session.client  # typed for each service by its literal name
+        return make(service, endpoint_url=self.endpoint)
 
 
 @contextmanager

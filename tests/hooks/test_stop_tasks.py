@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from fargate_batch.errors import UserError
@@ -24,6 +21,7 @@ from hooks.stop_tasks import (
     want_no_tasks,
 )
 from local.runner.commands import host_python
+from tests.local import registry_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,21 +51,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def sleeper(aws: LocalAws) -> str:
     """An image that sleeps until it is stopped."""
-    path = Path(__file__).parents[1] / "local" / "registry_client.py"
-    spec = importlib.util.spec_from_file_location("registry_client_for_hooks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    registry = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(registry)
-    ecr = boto3.client(
-        "ecr",
-        region_name=aws.region,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
-    )
-    ecr.create_repository(repositoryName="sleeper")
-    digest = registry.push_image(
+    aws.client("ecr").create_repository(repositoryName="sleeper")
+    digest = registry_client.push_image(
         aws.endpoint,
         "sleeper",
         "latest",
@@ -77,7 +62,7 @@ def sleeper(aws: LocalAws) -> str:
             "WorkingDir": "/opt/batch/code",
             "Labels": {"batch.host-python": host_python()},
         },
-        [registry.layer({"opt/batch/code/sleeper.py": SLEEPER})],
+        [registry_client.layer({"opt/batch/code/sleeper.py": SLEEPER})],
     )
     return f"{aws.registry}/sleeper@{digest}"
 

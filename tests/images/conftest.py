@@ -39,19 +39,14 @@ class OneClientASession(boto3.Session):
     """Keeps its clients, for making one takes longer than most of what the tests do with it."""
 
     def __init__(self, aws: LocalAws) -> None:
-        super().__init__(
-            aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
-        self._endpoint = aws.endpoint
+        super().__init__(region_name=REGION)
+        self._aws = aws
         self._clients: dict[str, Any] = {}
 
     def client(self, service_name: str, *_: Any, **__: Any) -> Any:
         """Return the one client of a service."""
         if service_name not in self._clients:
-            make: Any = super().client  # typed for each service by its literal name
-            self._clients[service_name] = make(service_name, endpoint_url=self._endpoint)
+            self._clients[service_name] = self._aws.client(service_name)
         return self._clients[service_name]
 
 

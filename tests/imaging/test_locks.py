@@ -10,7 +10,7 @@ from fargate_batch.errors import UserError
 from imaging import locks, targets
 
 if TYPE_CHECKING:
-    from tests.imaging.conftest import Wheelhouse
+    from tests.imaging.small_project import Wheelhouse
 
 HASH = "sha256:" + "a" * 64
 SPLIT = f"""\

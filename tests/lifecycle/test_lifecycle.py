@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from local import process
@@ -106,13 +105,7 @@ class Life:
         pytest.fail(f"it ended without a word of '{at}': {''.join(printed)}")
 
     def client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name="eu-west-1",
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        return self.aws.client(service)
 
     def buckets(self, what: str) -> list[str]:
         names = [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]]

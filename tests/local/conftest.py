@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
-from local.runner.commands import host_python
 from local.testing import LocalAws, local_aws
+from tests.local import stage_program
+from tests.local.aws_clients import NETWORK, Clients, Tasks, eventually, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-def _sibling(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-registry_client = _sibling("registry_client")
 
 
 @pytest.fixture(scope="session")
@@ -39,35 +22,9 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-class Clients:
-    """boto3 clients of one local AWS, made once each."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self._session = boto3.session.Session(
-            aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=aws.region,
-        )
-        self._endpoint = aws.endpoint
-        self._made: dict[str, Any] = {}
-
-    def __getattr__(self, service: str) -> Any:
-        name = service.replace("_", "-")
-        if name not in self._made:
-            make: Any = self._session.client
-            self._made[name] = make(name, endpoint_url=self._endpoint)
-        return self._made[name]
-
-
 @pytest.fixture(scope="session")
 def clients(aws: LocalAws) -> Clients:
     return Clients(aws)
-
-
-@pytest.fixture(scope="session")
-def clients_of() -> Callable[[LocalAws], Clients]:
-    """Makes the clients of another local AWS than the one that the tests share."""
-    return Clients
 
 
 @pytest.fixture
@@ -75,52 +32,9 @@ def unique() -> str:
     return f"t{uuid.uuid4().hex[:10]}"
 
 
-def eventually(check: Callable[[], Any], seconds: float = 20) -> Any:
-    """Return the first truthy value of `check`, or its last value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value or time.monotonic() > deadline:
-            return value
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="session", name="eventually")
 def eventually_fixture() -> Callable[..., Any]:
     return eventually
-
-
-STAGE = """
-import json, os, signal, sys, time
-def stop(*_):
-    print("got SIGTERM", flush=True)
-    time.sleep(float(os.environ.get("STOP_SECONDS", "0")))
-    sys.exit(int(os.environ.get("STOP_CODE", "0")))
-signal.signal(signal.SIGTERM, stop)
-command = sys.argv[1]
-if command == "environment":
-    print(json.dumps(dict(os.environ)), flush=True)
-elif command == "environment-and-sleep":
-    print(json.dumps(dict(os.environ)), flush=True)
-    time.sleep(float(sys.argv[2]))
-elif command == "print":
-    print(sys.argv[2], flush=True)
-elif command == "exit":
-    sys.exit(int(sys.argv[2]))
-elif command == "allocate":
-    block = bytearray(int(sys.argv[2]) << 20)
-    time.sleep(60)
-elif command == "sleep":
-    print("sleeping", flush=True)
-    time.sleep(float(sys.argv[2]))
-elif command == "write":
-    open("/".join([os.environ["TMPDIR"], "here"]), "w").write("x")
-    print("written", flush=True)
-"""
-HEALTH = """
-import os, sys
-sys.exit(0 if os.path.exists(os.environ["TMPDIR"] + "/healthy") else 1)
-"""
 
 
 @pytest.fixture(scope="session")
@@ -132,25 +46,7 @@ def repository(clients: Clients) -> str:
 
 @pytest.fixture(scope="session")
 def image(aws: LocalAws, repository: str) -> str:
-    """The reference of a host image whose entry point is STAGE."""
-    digest = registry_client.push_image(
-        aws.endpoint,
-        repository,
-        "stage",
-        {
-            "Entrypoint": ["python3", "-m", "stage"],
-            "Cmd": ["sleep", "60"],
-            "Env": ["PYTHONPATH=/opt/batch/code", "HOME=/tmp"],
-            "WorkingDir": "/opt/batch/code",
-            "Labels": {"batch.host-python": host_python()},
-        },
-        [
-            registry_client.layer(
-                {"opt/batch/code/stage.py": STAGE, "opt/batch/code/health.py": HEALTH}
-            )
-        ],
-    )
-    return f"{aws.registry}/{repository}@{digest}"
+    return stage_program.push(aws, repository)
 
 
 TRUST = json.dumps(
@@ -207,9 +103,6 @@ def cluster(clients: Clients) -> str:
     return name
 
 
-NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
-
-
 @pytest.fixture(scope="session")
 def network() -> dict[str, Any]:
     return NETWORK
@@ -250,38 +143,6 @@ def define(clients: Clients, image: str, unique: str, execution_role: str) -> Ca
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
     return register
-
-
-class Tasks:
-    def __init__(self, clients: Clients, cluster: str) -> None:
-        self._clients, self._cluster = clients, cluster
-
-    def run(self, definition: str, **request: Any) -> str:
-        answer = self._clients.ecs.run_task(
-            cluster=self._cluster,
-            taskDefinition=definition,
-            networkConfiguration=NETWORK,
-            **request,
-        )
-        assert answer["failures"] == []
-        return str(answer["tasks"][0]["taskArn"])
-
-    def describe(self, arn: str) -> Any:
-        return self._clients.ecs.describe_tasks(cluster=self._cluster, tasks=[arn])["tasks"][0]
-
-    def wait(self, arn: str, status: str = "STOPPED", seconds: float = 20) -> Any:
-        eventually(lambda: self.describe(arn)["lastStatus"] == status, seconds)
-        task = self.describe(arn)
-        assert task["lastStatus"] == status, task
-        return task
-
-    def output(self, arn: str, group: str) -> list[str]:
-        stream = f"stage/stage/{arn.rsplit('/', 1)[1]}"
-        try:
-            events = self._clients.logs.get_log_events(logGroupName=group, logStreamName=stream)
-        except self._clients.logs.exceptions.ResourceNotFoundException:
-            return []
-        return [event["message"] for event in events["events"]]
 
 
 @pytest.fixture
@@ -333,23 +194,6 @@ def events_role(clients: Clients, unique: str, cluster: str) -> str:
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
     )
     return str(role["Role"]["Arn"])
-
-
-def messages(clients: Clients, url: str, wanted: int = 1, seconds: float = 20) -> list[Any]:
-    """Receive until there are `wanted` messages or the time is over."""
-    found: list[Any] = []
-    deadline = time.monotonic() + seconds
-    while len(found) < wanted and time.monotonic() < deadline:
-        answer = clients.sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=1,
-            MessageAttributeNames=["All"],
-        )
-        for message in answer.get("Messages", []):
-            clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            found.append(message)
-    return found
 
 
 @pytest.fixture(name="messages")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import boto3
-import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
-
-from local.location import SECRET_ACCESS_KEY
 from local.runner.commands import host_python
+from tests.local import registry_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +22,8 @@ class Platform:
     """A cluster with an image, a task definition and a queue that is told of tasks that stop."""
 
     def __init__(self, aws: LocalAws) -> None:
-        self.ecs, sqs = client(aws, "ecs"), client(aws, "sqs")
-        client(aws, "ecr").create_repository(repositoryName="stage")
+        self.ecs, sqs = aws.client("ecs"), aws.client("sqs")
+        aws.client("ecr").create_repository(repositoryName="stage")
         configuration = {
             "Entrypoint": ["python3", "-m", "stage"],
             "Env": ["PYTHONPATH=/code"],
@@ -53,7 +50,7 @@ class Platform:
         }
         policy = json.dumps({"Statement": [statement]})
         self.url = sqs.create_queue(QueueName="stopped", Attributes={"Policy": policy})["QueueUrl"]
-        events = client(aws, "events")
+        events = aws.client("events")
         pattern = {
             "source": ["aws.ecs"],
             "detail": {"lastStatus": ["STOPPED"], "group": ["family:f"]},
@@ -83,12 +80,3 @@ class Platform:
     def status(self, *arns: str) -> str:
         tasks = self.ecs.describe_tasks(cluster="c", tasks=list(arns))["tasks"]
         return "".join(str(task["lastStatus"]) for task in tasks)
-
-
-def client(aws: LocalAws, service: str) -> Any:
-    make: Any = boto3.session.Session(
-        aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        region_name=aws.region,
-    ).client
-    return make(service, endpoint_url=aws.endpoint)

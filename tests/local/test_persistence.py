@@ -6,13 +6,13 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
 from local import process
 from local.cloudformation.interruption import settled
 from local.ecs.slots import VARIABLE
 from local.testing import free_port, local_aws
-from tests.local.small_platform import Platform, client
+from tests.local import registry_client
+from tests.local.small_platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,43 +28,43 @@ TEMPLATE = {
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     content, port = registry_client.layer({"hello": "world"}), free_port()
     with local_aws(tmp_path, persist=True, use_engine=False, port=port) as aws:
-        s3 = client(aws, "s3")
+        s3 = aws.client("s3")
         s3.create_bucket(
             Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
         s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
         first = s3.put_object(Bucket="kept", Key="a", Body=b"one", Metadata={"m": "1"})
         s3.put_object(Bucket="kept", Key="a", Body=b"two")
-        client(aws, "cloudformation").create_stack(
+        aws.client("cloudformation").create_stack(
             StackName="kept", TemplateBody=json.dumps(TEMPLATE)
         )
-        client(aws, "cloudformation").get_waiter("stack_create_complete").wait(
+        aws.client("cloudformation").get_waiter("stack_create_complete").wait(
             StackName="kept", WaiterConfig={"Delay": 1}
         )
-        client(aws, "ecr").create_repository(repositoryName="kept")
+        aws.client("ecr").create_repository(repositoryName="kept")
         digest = registry_client.push_image(aws.endpoint, "kept", "1", {}, [content])
     with local_aws(tmp_path, persist=True, use_engine=False, port=port) as aws:
-        s3 = client(aws, "s3")
+        s3 = aws.client("s3")
         old = s3.get_object(Bucket="kept", Key="a", VersionId=first["VersionId"])
         assert (old["Body"].read(), old["Metadata"]) == (b"one", {"m": "1"})
         assert s3.get_object(Bucket="kept", Key="a")["Body"].read() == b"two"
         assert len(s3.list_object_versions(Bucket="kept")["Versions"]) == 2
-        (stack,) = client(aws, "cloudformation").describe_stacks(StackName="kept")["Stacks"]
+        (stack,) = aws.client("cloudformation").describe_stacks(StackName="kept")["Stacks"]
         assert stack["StackStatus"] == "CREATE_COMPLETE"
-        (image,) = client(aws, "ecr").describe_images(repositoryName="kept")["imageDetails"]
+        (image,) = aws.client("ecr").describe_images(repositoryName="kept")["imageDetails"]
         assert image["imageDigest"] == digest
         layer = registry_client.digest_of(content)
         status, _, body = registry_client.request("GET", f"{aws.endpoint}/v2/kept/blobs/{layer}")
         assert (status, body) == (200, content)
-        client(aws, "ecr").delete_repository(repositoryName="kept", force=True)
+        aws.client("ecr").delete_repository(repositoryName="kept", force=True)
         assert [path for path in aws.directory.blobs.rglob("*") if path.is_file()] == []
 
 
 def test_without_persist_nothing_is_kept(tmp_path: Path) -> None:
     for _ in range(2):
         with local_aws(tmp_path, use_engine=False) as aws:
-            assert client(aws, "sqs").list_queues().get("QueueUrls", []) == []
-            client(aws, "sqs").create_queue(QueueName="gone")
+            assert aws.client("sqs").list_queues().get("QueueUrls", []) == []
+            aws.client("sqs").create_queue(QueueName="gone")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def kept(tmp_path: Path) -> Callable[[], Any]:
 
 def test_messages_items_and_uploads_are_kept_as_they_are(kept: Callable[[], Any]) -> None:
     with kept() as aws:
-        sqs, s3, dynamodb = (client(aws, name) for name in ("sqs", "s3", "dynamodb"))
+        sqs, s3, dynamodb = (aws.client(name) for name in ("sqs", "s3", "dynamodb"))
         url = sqs.create_queue(QueueName="q")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="first")
         sqs.send_message(QueueUrl=url, MessageBody="second")
@@ -97,7 +97,7 @@ def test_messages_items_and_uploads_are_kept_as_they_are(kept: Callable[[], Any]
             Bucket="uploads", Key="large", UploadId=upload, PartNumber=1, Body=b"p"
         )
     with kept() as aws:
-        sqs, s3, dynamodb = (client(aws, name) for name in ("sqs", "s3", "dynamodb"))
+        sqs, s3, dynamodb = (aws.client(name) for name in ("sqs", "s3", "dynamodb"))
         (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
         assert message["Body"] == "second"
         sqs.delete_message(QueueUrl=url, ReceiptHandle=held["ReceiptHandle"])
@@ -130,7 +130,7 @@ def test_tasks_that_a_stop_interrupts_are_told_and_services_come_back(
         (first,) = service()
         assert made.status(waiting) == "PROVISIONING"
     with kept() as aws:
-        ecs, sqs = client(aws, "ecs"), client(aws, "sqs")
+        ecs, sqs = aws.client("ecs"), aws.client("sqs")
         told: dict[str, Any] = {}
         while len(told) < 2:
             answer = sqs.receive_message(QueueUrl=made.url, WaitTimeSeconds=5)
@@ -170,7 +170,7 @@ def test_processes_of_a_killed_server_end_with_the_next_start(
         with pytest.raises(ProcessLookupError):
             eventually(lambda: os.kill(pid, 0), 5)
         # What was saved is the state of the last orderly stop, of which there was none.
-        assert client(aws, "ecs").list_clusters()["clusterArns"] == []
+        assert aws.client("ecs").list_clusters()["clusterArns"] == []
 
 
 @pytest.mark.parametrize(
@@ -197,11 +197,11 @@ def test_a_stop_waits_for_a_stack_that_is_being_made(kept: Callable[[], Any]) ->
         }
     }
     with kept() as aws:
-        client(aws, "cloudformation").create_stack(StackName="s", TemplateBody=json.dumps(many))
+        aws.client("cloudformation").create_stack(StackName="s", TemplateBody=json.dumps(many))
     with kept() as aws:
-        (stack,) = client(aws, "cloudformation").describe_stacks(StackName="s")["Stacks"]
+        (stack,) = aws.client("cloudformation").describe_stacks(StackName="s")["Stacks"]
         assert stack["StackStatus"] == "CREATE_COMPLETE"
-        assert len(client(aws, "sqs").list_queues()["QueueUrls"]) == 60
+        assert len(aws.client("sqs").list_queues()["QueueUrls"]) == 60
 
 
 def test_an_interrupted_stack_can_be_updated_and_deleted(
@@ -209,7 +209,7 @@ def test_an_interrupted_stack_can_be_updated_and_deleted(
 ) -> None:
     body = json.dumps(TEMPLATE)
     with kept() as aws:
-        cloudformation = client(aws, "cloudformation")
+        cloudformation = aws.client("cloudformation")
         for name in ("updating", "deleting"):
             template = body.replace('"kept"', f'"{name}"')
             cloudformation.create_stack(StackName=name, TemplateBody=template)
@@ -222,7 +222,7 @@ def test_an_interrupted_stack_can_be_updated_and_deleted(
         stack["StackStatus"] = "UPDATE_IN_PROGRESS" if "updating" in key else "DELETE_IN_PROGRESS"
     saved.write_text(json.dumps(state))
     with kept() as aws:
-        cloudformation = client(aws, "cloudformation")
+        cloudformation = aws.client("cloudformation")
         events = cloudformation.describe_stack_events(StackName="updating")["StackEvents"]
         assert events[0]["ResourceStatusReason"].startswith("The local AWS was stopped")
         # The same template again: it may not be told that there is nothing to do.

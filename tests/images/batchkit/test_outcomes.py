@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from batchkit import environment
 from batchkit.errors import Rejected
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from risk_calculation import calculate
 
 from tests.images.batchkit.unreliable import unreliable
-from tests.images.conftest import REGION
 
 if TYPE_CHECKING:
     from batchkit.events import S3Event
@@ -97,13 +95,8 @@ def test_a_third_of_all_calls_going_wrong_changes_no_outcome(
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
     with unreliable(place.aws.endpoint, share=1 / 3, seed=seed) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        session = boto3.Session(
-            aws_access_key_id=place.aws.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=place.aws.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
         stages = {
-            stage: context(environment.read(place.variables(stage)), session)
+            stage: context(environment.read(place.variables(stage)), place.aws.session)
             for stage in (INGESTION, RISK, REPORT)
         }
         good, bad = (

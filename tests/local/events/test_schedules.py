@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 
 from local.events.schedules import MINUTE_VARIABLE, is_rate
 from local.testing import free_port, local_aws
-from tests.local.small_platform import CLUSTER_ARN, Platform, client
+from tests.local.aws_clients import Clients
+from tests.local.small_platform import CLUSTER_ARN, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,11 +52,11 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]
 
 
 def test_a_rate_fires_all_its_targets_and_counts_on_after_a_restart(
-    fast: tuple[Path, int], clients_of: Callable[..., Any]
+    fast: tuple[Path, int],
 ) -> None:
     directory, port = fast
     with local_aws(directory, persist=True, use_engine=False, port=port) as aws:
-        clients = clients_of(aws)
+        clients = Clients(aws)
         targets = [_queue(clients, name) for name in ("one", "two")]
         urls = [clients.sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in ("one", "two")]
         clients.events.put_rule(Name="often", ScheduleExpression="rate(2 minutes)")
@@ -67,7 +68,7 @@ def test_a_rate_fires_all_its_targets_and_counts_on_after_a_restart(
         assert _bodies(clients, urls[1], 1) == ["often"]
         clients.events.disable_rule(Name="often")
     with local_aws(directory, persist=True, use_engine=False, port=port) as aws:
-        clients = clients_of(aws)
+        clients = Clients(aws)
         assert _bodies(clients, urls[1], 8) == ["seldom"]
         assert _bodies(clients, urls[0], 0) == []
 
@@ -104,7 +105,7 @@ def test_a_rate_runs_a_task_with_the_targets_overrides(
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     override = {"name": "stage", "environment": [{"name": "WHY", "value": "the hour"}]}
     with local_aws(tmp_path, use_engine=False) as aws:
-        made, events, iam = Platform(aws), client(aws, "events"), client(aws, "iam")
+        made, events, iam = Platform(aws), aws.client("events"), aws.client("iam")
         role = iam.create_role(RoleName="events", AssumeRolePolicyDocument=document)["Role"]["Arn"]
         iam.put_role_policy(RoleName="events", PolicyName="run", PolicyDocument=document)
         events.put_rule(Name="hourly", ScheduleExpression="rate(1 minute)")

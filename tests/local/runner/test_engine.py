@@ -5,11 +5,9 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
-from local.location import SECRET_ACCESS_KEY
 from local.runner import engine
 from local.runner.commands import host_python
 from local.testing import LocalAws, local_aws
@@ -55,7 +53,7 @@ def _pushed_base(found: engine.Engine, with_engine: LocalAws) -> str:
     )
     if base is None:
         pytest.skip("the engine has no image with python in its name")
-    client(with_engine, "ecr").create_repository(repositoryName="engine")
+    with_engine.client("ecr").create_repository(repositoryName="engine")
     name = f"{with_engine.registry}/engine"
     base.tag(name, tag="base")
     if found.podman:
@@ -69,19 +67,10 @@ def _pushed_base(found: engine.Engine, with_engine: LocalAws) -> str:
     return f"{name}:base"
 
 
-def client(aws: LocalAws, service: str) -> Any:
-    make: Any = boto3.session.Session(
-        aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        region_name=aws.region,
-    ).client
-    return make(service, endpoint_url=aws.endpoint)
-
-
 @pytest.fixture
 def run(with_engine: LocalAws, reference: str, eventually: Callable[..., Any]) -> Any:
-    ecs, iam = client(with_engine, "ecs"), client(with_engine, "iam")
-    logs = client(with_engine, "logs")
+    ecs, iam = with_engine.client("ecs"), with_engine.client("iam")
+    logs = with_engine.client("logs")
     name = f"t{uuid.uuid4().hex[:8]}"
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]

@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from fargate_batch.names import StackPath
@@ -16,6 +15,7 @@ from local.testing import local_aws
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local.testing import LocalAws
     from tests.templates.conftest import RenderChanged
 
 STAGE = "risk-calculation"
@@ -31,10 +31,10 @@ QUEUE = "arn:aws:sqs:eu-west-1:000000000000:fargate-batch-risk-calculation-dev"
 class Stack:
     """The pipeline's stack, launched with either dispatch."""
 
-    def __init__(self, session: boto3.Session, endpoint: str, render: RenderChanged) -> None:
-        self._cloudformation = session.client("cloudformation", endpoint_url=endpoint)
-        self.events = session.client("events", endpoint_url=endpoint)
-        self.iam = session.client("iam", endpoint_url=endpoint)
+    def __init__(self, aws: LocalAws, render: RenderChanged) -> None:
+        self._cloudformation = aws.client("cloudformation")
+        self.events = aws.client("events")
+        self.iam = aws.client("iam")
         self._render = render
         self._dispatch: Dispatch | None = None
 
@@ -85,12 +85,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(render_changed: RenderChanged) -> Iterator[Stack]:
     with local_aws(use_engine=False) as aws:
-        session = boto3.Session(
-            aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name="eu-west-1",
-        )
-        yield Stack(session, aws.endpoint, render_changed)
+        yield Stack(aws, render_changed)
 
 
 @pytest.mark.parametrize(
