@@ -72,6 +72,10 @@ MISTAKES_OF: Final[dict[str, tuple[dict[str, str], ...]]] = {
         # In percent.
         {"coupon": "4.25"},
         {"risk_factor": "EUR-CORP", "curve_id": "EUR-CORP"},
+        # A zero bond that was given a coupon.
+        {"coupon": "0.0425", "coupon_frequency": "0"},
+        # A dollar bond, booked in euros.
+        {"currency": "EUR", "risk_factor": "USD-GOV", "curve_id": "USD-GOV"},
     ),
     "FXFWD": (
         # The code that ISO 4217 keeps for tests, of no currency; and the forward fell due long ago.

@@ -20,10 +20,10 @@ from benchmarks.peers.task import (
     GROUP_ROWS,
     LATEST,
     MAX_TEXT,
-    MOST,
     NEEDED_BY,
     OPTION_TYPES,
     PRODUCTS,
+    RANGES,
     REQUIRED,
     SHARD_ROWS,
     TEXT,
@@ -107,9 +107,9 @@ def _rules(known: Known) -> Iterator[tuple[str, str]]:
         yield f"missing-{name}", f"{name} IS NULL"
     yield "as-of", f"t_as_of <> DATE '{AS_OF}'"
     yield "quantity-range", "isfinite(t_quantity) AND abs(t_quantity) > 1e12"
-    for name, most in MOST.items():
+    for name, (least, most) in RANGES.items():
         value = f"t_{name}"
-        yield f"{name}-range", f"isfinite({value}) AND ({value} <= 0 OR {value} > {most})"
+        yield f"{name}-range", f"isfinite({value}) AND {value} NOT BETWEEN {least} AND {most}"
     yield "coupon-range", "isfinite(t_coupon) AND t_coupon NOT BETWEEN 0 AND 1"
     yield "coupon_frequency-range", f"t_coupon_frequency NOT IN {FREQUENCIES}"
     yield "option_type-range", f"option_type NOT IN {OPTION_TYPES}"
@@ -130,6 +130,11 @@ def _products() -> Iterator[tuple[str, str]]:
         "bond-curve",
         f"{_is('BOND')} AND risk_factor <> coalesce(curve_id, currency || '-OIS')",
     )
+    yield (
+        "bond-currency",
+        f"{_is('BOND')} AND NOT starts_with(risk_factor, currency || '-')",
+    )
+    yield "unpaid-coupon", f"{_is('BOND')} AND t_coupon > 0 AND t_coupon_frequency = 0"
     yield "discount-curve", f"{_is('EQOPT', 'FXFWD')} AND curve_id <> currency || '-OIS'"
     yield "forward-pair", f"{_is('FXFWD')} AND risk_factor <> currency || currency2"
     yield "forward-same-currency", f"{_is('FXFWD')} AND currency = currency2"

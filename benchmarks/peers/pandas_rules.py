@@ -16,10 +16,10 @@ from benchmarks.peers.task import (
     GROUP_ROWS,
     LATEST,
     MAX_TEXT,
-    MOST,
     NEEDED_BY,
     OPTION_TYPES,
     PRODUCTS,
+    RANGES,
     REQUIRED,
     SHARD_ROWS,
     TEXT,
@@ -190,9 +190,9 @@ def _readable(raw: pd.DataFrame, typed: pd.DataFrame) -> Iterator[tuple[str, pd.
 def _ranges(typed: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     quantity = typed["quantity"].abs()
     yield "quantity-range", (quantity > 1e12) & (quantity < np.inf)
-    for name, most in MOST.items():
+    for name, (least, most) in RANGES.items():
         value = typed[name].where(typed[name].abs() < np.inf)
-        yield f"{name}-range", (value <= 0) | (value > most)
+        yield f"{name}-range", (value < least) | (value > most)
     coupon = typed["coupon"].where(typed["coupon"].abs() < np.inf)
     yield "coupon-range", (coupon < 0) | (coupon > 1)
     for name, allowed in (("coupon_frequency", FREQUENCIES), ("option_type", OPTION_TYPES)):
@@ -213,6 +213,10 @@ def _products(
     yield "maturity-range", typed["maturity"] > pd.Timestamp(LATEST)
     discount, forward = currency + "-OIS", is_of["FXFWD"]
     yield "bond-curve", is_of["BOND"] & _differs(factor, curve.fillna(discount))
+    begins = [str(one).startswith(f"{two}-") for one, two in zip(factor, currency, strict=True)]
+    named = factor.notna() & currency.notna()
+    yield "bond-currency", is_of["BOND"] & named & ~pd.Series(begins, index=factor.index)
+    yield "unpaid-coupon", is_of["BOND"] & (typed["coupon"] > 0) & typed["coupon_frequency"].eq(0)
     yield "discount-curve", (is_of["EQOPT"] | forward) & _differs(curve, discount)
     yield "forward-pair", forward & _differs(factor, currency + second)
     yield "forward-same-currency", forward & _flags(currency == second)

@@ -20,10 +20,10 @@ from benchmarks.peers.task import (
     GROUP_ROWS,
     LATEST,
     MAX_TEXT,
-    MOST,
     NEEDED_BY,
     OPTION_TYPES,
     PRODUCTS,
+    RANGES,
     REQUIRED,
     SHARD_ROWS,
     TEXT,
@@ -258,9 +258,9 @@ def _rules(raw: pa.Table, typed: pa.Table, known: Known) -> Iterator[tuple[str, 
     yield "as-of", pc.not_equal(column["as_of"], pa.scalar(AS_OF))
     quantity = column["quantity"]
     yield "quantity-range", _finite(quantity, pc.greater(pc.abs(quantity), 1e12))
-    for name, most in MOST.items():
+    for name, (least, most) in RANGES.items():
         value = column[name]
-        outside = pc.or_(pc.less_equal(value, 0), pc.greater(value, most))
+        outside = pc.or_(pc.less(value, least), pc.greater(value, most))
         yield f"{name}-range", _finite(value, outside)
     coupon = column["coupon"]
     outside = pc.or_(pc.less(coupon, 0), pc.greater(coupon, 1))
@@ -286,6 +286,12 @@ def _products(column: Rows, given: Rows, is_of: Rows) -> Iterator[tuple[str, Any
     discount = pc.binary_join_element_wise(column["currency"], "-OIS", "")
     own = pc.coalesce(curve, discount)
     yield "bond-curve", pc.and_(is_of["BOND"], pc.not_equal(factor, own))
+    before = pc.list_element(pc.split_pattern(factor, "-", max_splits=1), 0)
+    whole = pc.equal(factor, before)
+    foreign = pc.or_(whole, pc.not_equal(before, column["currency"]))
+    yield "bond-currency", pc.and_(is_of["BOND"], foreign)
+    unpaid = pc.and_(pc.greater(column["coupon"], 0), pc.equal(column["coupon_frequency"], 0))
+    yield "unpaid-coupon", pc.and_(is_of["BOND"], unpaid)
     discounted = pc.or_(is_of["EQOPT"], forward)
     yield "discount-curve", pc.and_(discounted, pc.not_equal(curve, discount))
     pair = pc.binary_join_element_wise(column["currency"], column["currency2"], "")

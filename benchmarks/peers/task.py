@@ -40,7 +40,7 @@ NEEDED_BY: Final = {
     "coupon_frequency": ("BOND",),
     "currency2": ("FXFWD",),
 }
-MOST: Final = {"price": 1e9, "strike": 1e9, "implied_vol": 5.0}
+RANGES: Final = {"price": (-1e9, 1e9), "strike": (1e-9, 1e9), "implied_vol": (1e-6, 5.0)}
 FREQUENCIES: Final = (0, 1, 2, 4, 12)
 OPTION_TYPES: Final = ("C", "P", "CALL", "PUT")
 MAX_TEXT: Final = 128

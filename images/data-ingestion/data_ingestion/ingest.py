@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.environment import number
-from batchkit.errors import ObjectGoneError, Rejected
+from batchkit.errors import Rejected
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
 from batchkit.storage import to_json
@@ -81,12 +81,7 @@ def handle(event: S3Event, context: Context) -> None:
         _log.info("The run is %s already.", record["state"])
         return
     context.ledger.start_stage(context.run_id, context.task.stage)
-    try:
-        _ingest(event, context, chosen)
-    except ObjectGoneError as error:
-        raise Rejected(
-            f"{event.key} was deleted, or its version was, before it was read. Upload it again."
-        ) from error
+    _ingest(event, context, chosen)
 
 
 def _ingest(event: S3Event, context: Context, chosen: Options) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from batchkit.stage import Context
+    from batchkit.storage import Storage
 
 FACTOR_TYPES: Final = ("EQ", "FX", "RATE", "VOL")
 DIVIDEND: Final = "-DIV"
@@ -58,22 +59,12 @@ def load(context: Context, as_of: date) -> MarketData:
     Raises:
         Rejected: there is none for this date, or it cannot be used; the message says why.
     """
-    bucket = context.task.input_bucket
-    storage = context.storage
-    prefix = market_data_prefix(as_of.isoformat())
-    wanted = [prefix + suffix.removeprefix(".") for suffix in SUFFIXES]
-    found = [key for key in storage.find(bucket, prefix) if key in wanted]
-    if not found:
-        raise Rejected(
-            f"There is no market data for {as_of}, the as_of of these positions. Upload "
-            f"{wanted[0]} (or .csv.gz or .parquet), then the positions again."
-        )
-    pinned = context.ledger.keep_first(
-        context.run_id,
-        "market_data",
-        {"key": found[0], "version_id": storage.describe(bucket, found[0]).version_id},
-    )
-    key, version_id = str(pinned["key"]), pinned["version_id"]
+    ledger, run = context.ledger, context.run_id
+    bucket, storage = context.task.input_bucket, context.storage
+    kept = ledger.get(run).get("market_data")
+    if not kept:
+        kept = ledger.keep_first(run, "market_data", _latest(storage, bucket, as_of))
+    key, version_id = str(kept["key"]), kept["version_id"]
     try:
         size = storage.describe(bucket, key, version_id).size
         if size > _MAX_BYTES:
@@ -84,6 +75,18 @@ def load(context: Context, as_of: date) -> MarketData:
             f"The market data {key} that this run began with is gone. Upload the positions again."
         ) from error
     return MarketData(key, version_id, read(key, content, as_of))
+
+
+def _latest(storage: Storage, bucket: str, as_of: date) -> dict[str, str | None]:
+    prefix = market_data_prefix(as_of.isoformat())
+    wanted = [prefix + suffix.removeprefix(".") for suffix in SUFFIXES]
+    found = next((key for key in storage.find(bucket, prefix) if key in wanted), None)
+    if found is None:
+        raise Rejected(
+            f"There is no market data for {as_of}, the as_of of these positions. Upload "
+            f"{wanted[0]} (or .csv.gz or .parquet), then the positions again."
+        )
+    return {"key": found, "version_id": storage.describe(bucket, found).version_id}
 
 
 def read(key: str, content: bytes, as_of: date) -> pl.DataFrame:

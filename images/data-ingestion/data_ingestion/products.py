@@ -96,6 +96,11 @@ def _is_joined(whole: str, first: str, second: pl.Expr) -> pl.Expr:
     )
 
 
+def _begins_with_currency(curve: str) -> pl.Expr:
+    text, currency = pl.col(curve).str, pl.col("currency")
+    return text.starts_with(currency) & text.slice(currency.str.len_chars(), 1).eq("-")
+
+
 def _fields(columns: list[str]) -> Iterator[Rule]:
     for name, products in NEEDED_BY.items():
         who = _listed([NAMES[product] for product in products])
@@ -141,6 +146,16 @@ def _consistent() -> Iterator[Rule]:
         & ~pl.when(given.is_null())
         .then(_is_joined("risk_factor", "currency", suffix))
         .otherwise(given == pl.col("risk_factor")),
+    )
+    yield Rule(
+        "bond-currency",
+        "It is a bond on a curve of another currency: its risk_factor must begin with <currency>-.",
+        _is(BOND) & ~_begins_with_currency("risk_factor"),
+    )
+    yield Rule(
+        "unpaid-coupon",
+        "It has a coupon above 0 and a coupon_frequency of 0, so that none would be paid.",
+        _is(BOND) & (pl.col("coupon") > 0) & (pl.col("coupon_frequency") == 0),
     )
     yield Rule(
         "discount-curve",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_QUANTITY: Final = 1e12
 MAX_PRICE: Final = 1e9
+MIN_STRIKE: Final = 1e-9
+"""Below it, what the spot is of it would be too large to be a number."""
+MIN_VOLATILITY: Final = 1e-6
 MAX_VOLATILITY: Final = 5.0
 MAX_COUPON: Final = 1.0
 MAX_TEXT: Final = 128
@@ -125,16 +128,17 @@ def _ranges() -> Iterator[Rule]:
         f"Its quantity is beyond ±{MAX_QUANTITY:.0e}.",
         quantity.is_finite() & (quantity.abs() > MAX_QUANTITY),
     )
-    for name, most in (
-        ("price", MAX_PRICE),
-        ("strike", MAX_PRICE),
-        ("implied_vol", MAX_VOLATILITY),
+    for name, least, most in (
+        # The value of a forward, a bond's yield: whatever a desk keeps there may be negative.
+        ("price", -MAX_PRICE, MAX_PRICE),
+        ("strike", MIN_STRIKE, MAX_PRICE),
+        ("implied_vol", MIN_VOLATILITY, MAX_VOLATILITY),
     ):
         value = pl.col(name)
         yield Rule(
             f"{name}-range",
-            f"Its {name} is not above 0 and at most {most:g}.",
-            value.is_finite() & ((value <= 0) | (value > most)),
+            f"Its {name} is not from {least:g} to {most:g}.",
+            value.is_finite() & ~value.is_between(least, most),
         )
     yield Rule(
         "coupon-range",

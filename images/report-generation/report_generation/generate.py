@@ -6,7 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from batchkit.errors import BadEventError, ObjectGoneError, Rejected
+from batchkit.errors import BadEventError
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
 from batchkit.storage import to_json
@@ -17,7 +17,6 @@ from report_generation.summary import summarize
 if TYPE_CHECKING:
     from batchkit.events import S3Event
     from batchkit.stage import Context
-    from batchkit.storage import Storage
 
     from report_generation.fan_in import Figures
 
@@ -33,7 +32,8 @@ def handle(event: S3Event, context: Context) -> None:
         BadEnvironmentError: an option is wrong.
         UnknownRunError: the ledger has no such run.
         ObjectConflictError: figures do not belong together.
-        Rejected: an object of the run was deleted, or a sum is beyond what can be counted.
+        ObjectGoneError: an object of the run was deleted.
+        Rejected: a sum is beyond what can be counted.
     """
     keys = RunKeys(context.run_id)
     if event.key != keys.complete:
@@ -44,7 +44,8 @@ def handle(event: S3Event, context: Context) -> None:
         return
     context.ledger.start_stage(context.run_id, context.task.stage)
     storage = context.storage
-    manifest, figures = _gathered(storage, keys)
+    manifest = json.loads(storage.read_output(keys.manifest))
+    figures = fan_in.added(fan_in.shard_figures(storage, manifest), manifest)
     results = summarize(manifest, figures, chosen)
     storage.put(
         keys.report("sensitivities.csv"), results.sensitivities.write_csv().encode(), "text/csv"
@@ -55,17 +56,6 @@ def handle(event: S3Event, context: Context) -> None:
     storage.put(keys.report("report.html"), page.render(results), "text/html; charset=utf-8")
     context.ledger.advance(context.run_id, RunState.REPORTED)
     _log.info("Reported.", extra={"risk": results.summary["risk"]})
-
-
-def _gathered(storage: Storage, keys: RunKeys) -> tuple[dict[str, Any], Figures]:
-    try:
-        manifest = json.loads(storage.read_output(keys.manifest))
-        return manifest, fan_in.added(fan_in.shard_figures(storage, manifest), manifest)
-    except ObjectGoneError as error:
-        raise Rejected(
-            f"An object of this run was deleted before it was used: {error} Upload the positions "
-            "again."
-        ) from error
 
 
 def _timings(context: Context, manifest: dict[str, Any], figures: Figures) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-from batchkit.errors import BadEventError, ObjectConflictError, ObjectGoneError, Rejected
+from batchkit.errors import BadEventError, ObjectConflictError, Rejected
 from batchkit.figures import SCENARIO_HASH
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys, shard_of_key
@@ -32,7 +32,8 @@ def handle(event: S3Event, context: Context) -> None:
         BadEventError: the object is no shard.
         UnknownRunError: the ledger has no such run.
         ObjectConflictError: an object is not the one that the manifest names.
-        Rejected: an object of the run was deleted, or a figure is beyond what can be counted.
+        ObjectGoneError: an object of the run was deleted.
+        Rejected: a figure is beyond what can be counted.
     """
     shard = shard_of_key(event.key)
     if shard is None:
@@ -45,15 +46,9 @@ def handle(event: S3Event, context: Context) -> None:
         return
     context.ledger.start_stage(context.run_id, context.task.stage)
     keys = RunKeys(context.run_id)
-    try:
-        manifest = json.loads(context.storage.read_output(keys.manifest))
-        positions = context.storage.read(event.bucket, event.key, event.version_id)
-        scenario_set = context.storage.read_output(keys.scenarios)
-    except ObjectGoneError as error:
-        raise Rejected(
-            f"An object of this run was deleted before it was used: {error} Upload the positions "
-            "again."
-        ) from error
+    manifest = json.loads(context.storage.read_output(keys.manifest))
+    positions = context.storage.read(event.bucket, event.key, event.version_id)
+    scenario_set = context.storage.read_output(keys.scenarios)
     try:
         content = calculated(manifest, shard, positions, scenario_set)
     except OverflowError as error:

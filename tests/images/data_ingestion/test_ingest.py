@@ -126,8 +126,9 @@ def test_everything_else_is_there_before_the_first_shard(place: Place) -> None:
     ]
 
 
+@pytest.mark.parametrize("meanwhile", ["overwritten", "deleted"])
 def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes(
-    place: Place, market: S3Event
+    place: Place, market: S3Event, meanwhile: str
 ) -> None:
     event = place.upload("positions/a.csv", positions_csv(*good_rows(5)))
     place.work(STAGE, event)
@@ -138,8 +139,11 @@ def test_an_attempt_that_was_cut_off_is_finished_by_the_next_with_the_same_bytes
         Bucket=place.output_bucket, Key=lost.key, VersionId=str(lost.version_id)
     )
     # New market data must not mix into a run that began with the old.
-    rows = [(*row[:4], "7") if row[1] == "ACME" else row for row in market_rows()]
-    assert place.upload(MARKET, market_csv(rows)).version_id != market.version_id
+    if meanwhile == "deleted":
+        place.session.client("s3").delete_object(Bucket=place.input_bucket, Key=MARKET)
+    else:
+        rows = [(*row[:4], "7") if row[1] == "ACME" else row for row in market_rows()]
+        assert place.upload(MARKET, market_csv(rows)).version_id != market.version_id
     claim = claim_key(STAGE, event)
     place.session.client("dynamodb").delete_item(TableName=place.table, Key={"id": {"S": claim}})
     place.work(STAGE, event)

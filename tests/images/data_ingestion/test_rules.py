@@ -73,6 +73,8 @@ def test_an_option_may_be(change: dict[str, str]) -> None:
     {"coupon": "0", "coupon_frequency": "0"},
     {"coupon_frequency": "12"},
     {"quantity": "-1e12"},
+    {"price": "0"},
+    {"price": "-0.25"},
 ])  # fmt: skip
 def test_a_bond_may_be(change: dict[str, str]) -> None:
     assert split(BOND | change)[0].height == 1
@@ -110,10 +112,15 @@ BROKEN = [
     (GOOD, {"product_type": "CRYPTO"}, ["product-type"]),
     (GOOD, {"quantity": "1e18"}, ["quantity-range"]),
     (GOOD, {"quantity": "-1.1e12"}, ["quantity-range"]),
-    (GOOD, {"price": "0"}, ["price-range"]),
+    (GOOD, {"price": "-1e10"}, ["price-range"]),
     (GOOD, {"price": "1e10"}, ["price-range"]),
+    (OPTION, {"strike": "1e-307"}, ["strike-range"]),
+    (BOND, {"coupon_frequency": "0"}, ["unpaid-coupon"]),
+    (BOND, {"currency": "USD"}, ["bond-currency"]),
+    (BOND, {"risk_factor": "EURO", "curve_id": "EURO"}, ["bond-currency", "unknown-curve"]),
     (FORWARD, {"strike": "-1"}, ["strike-range"]),
     (OPTION, {"implied_vol": "0"}, ["implied_vol-range"]),
+    (OPTION, {"implied_vol": "1e-320"}, ["implied_vol-range"]),
     (OPTION, {"implied_vol": "25"}, ["implied_vol-range"]),
     (OPTION, {"option_type": "X"}, ["option_type-range"]),
     (BOND, {"coupon": "3"}, ["coupon-range"]),
@@ -154,7 +161,11 @@ BROKEN = [
     (OPTION, {"risk_factor": "NOBODY"}, ["unknown-instrument"]),
     (OPTION, {"risk_factor": "CALM"}, ["unknown-volatility"]),
     (BOND, {"risk_factor": "EUR-XX", "curve_id": "EUR-XX"}, ["unknown-curve"]),
-    (BOND, {"risk_factor": "ACME-DIV", "curve_id": "ACME-DIV"}, ["unknown-curve"]),
+    (
+        BOND,
+        {"risk_factor": "ACME-DIV", "curve_id": "ACME-DIV"},
+        ["bond-currency", "unknown-curve"],
+    ),
     (OPTION, {"currency": "CHF"}, ["undiscounted-currency"]),
     (FORWARD, {"currency2": "CHF", "risk_factor": "EURCHF"}, ["undiscounted-currency2"]),
     (GOOD, {"currency": "SEK"}, ["unknown-currency"]),
@@ -164,7 +175,11 @@ BROKEN = [
     (OPTION, {"risk_factor": "GAPVOL"}, ["factor-history"]),
     (OPTION, {"risk_factor": "GAPDIV"}, ["factor-history"]),
     (OPTION, {"currency": "JPY"}, ["factor-history"]),
-    (BOND, {"risk_factor": "JPY-OIS", "curve_id": "JPY-OIS"}, ["factor-history"]),
+    (
+        BOND,
+        {"currency": "JPY", "risk_factor": "JPY-OIS", "curve_id": "JPY-OIS"},
+        ["factor-history"],
+    ),
     (FORWARD, {"currency2": "JPY", "risk_factor": "EURJPY"}, ["factor-history"]),
     (GOOD, {"quantity": "x", "book": ""}, ["unreadable-quantity", "missing-book"]),
 ]  # fmt: skip
