@@ -1,15 +1,16 @@
 """Monte Carlo simulation: normal moves with the covariance of the history, of all factors jointly.
 
 The covariance of the daily moves R (days x factors) with weights w is D'D, where a row of D is
-sqrt(w) times the day's deviation from the weighted mean. A scenario is z·D with independent
-standard normals z, one a day of the history: it has zero mean and exactly that covariance. So the
+sqrt(w) times the day's deviation from the mean. A scenario is z·D with independent standard
+normals z, one a day of the history: it has zero mean and exactly that covariance. So the
 covariance is never written down and nothing is decomposed, and one that is not positive definite
 (more factors than days, a factor twice, one that never moved) needs no repair.
 
-Weights:
-- ewma: proportional to decay^age, their sum 1 (J.P. Morgan and Reuters, RiskMetrics Technical
-  Document, 4th ed., 1996, section 5.2, which takes 0.94 for daily moves, and the mean as zero);
-- equal: 1 / (days - 1), the unbiased sample covariance.
+Weights, and the mean from which a day deviates:
+- ewma: proportional to decay^age, their sum 1, and zero, so that weeks of falling prices count as
+  risk and not as a mean (J.P. Morgan and Reuters, RiskMetrics Technical Document, 4th ed., 1996,
+  section 5.2, which takes 0.94 for daily moves);
+- equal: 1 / (days - 1), and the days' own: the unbiased sample covariance.
 
 Shocks are log for EQ, FX and VOL, and stored as the ratio exp(shock), which is above 0 whatever
 was drawn; for RATE they are differences. The same seed and market data make the same scenarios.
@@ -72,18 +73,18 @@ def _each(function: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
 
 
 def _weighted_deviations(moves: pl.Series, wanted: MonteCarlo) -> list[pl.Series]:
-    """Return, for each day, every factor's sqrt(w)·(move - weighted mean)."""
+    """Return, for each day, every factor's sqrt(w)·(move - mean)."""
     days = len(moves[0])
-    ages = range(days - 1, -1, -1)
-    powers = [wanted.decay**age for age in ages] if wanted.weighting == "ewma" else [1.0] * days
-    total = sum(powers)
-    shares = [power / total for power in powers]
-    scale = total if wanted.weighting == "ewma" else total - 1
-    roots = [math.sqrt(power / scale) for power in powers]
     wide = moves.list.to_array(days)
-    means = (wide * _row(shares)).arr.sum()
-    deviations = (wide - means) * _row(roots)
-    return [deviations.arr.get(day) for day in range(days)]
+    if wanted.weighting == "ewma":
+        powers = [wanted.decay**age for age in range(days - 1, -1, -1)]
+        total = sum(powers)
+        weights = [power / total for power in powers]
+    else:
+        wide = wide - wide.arr.mean()
+        weights = [1 / (days - 1)] * days
+    weighted = wide * _row([math.sqrt(weight) for weight in weights])
+    return [weighted.arr.get(day) for day in range(days)]
 
 
 def _block(deviations: list[pl.Series], source: random.Random, scenarios: int) -> pl.Series:

@@ -49,8 +49,8 @@ def simulated(history: pl.DataFrame, what: MonteCarlo) -> Array:
 def covariance(given_moves: Array, weighting: Weighting) -> Array:
     if weighting == "equal":
         return np.atleast_2d(np.cov(given_moves))
-    ages = np.arange(given_moves.shape[1])[::-1]
-    return np.atleast_2d(np.cov(given_moves, aweights=0.94**ages, ddof=0))
+    weights = 0.94 ** np.arange(given_moves.shape[1])[::-1]
+    return np.asarray((given_moves * weights) @ given_moves.T / weights.sum())
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -112,6 +112,13 @@ def test_recent_days_count_more_with_ewma_and_alike_without() -> None:
     equal = simulated(frame(past), wanted(4000, "equal")).std()
     assert ewma == pytest.approx(0.03 * np.sqrt(1 - 0.94**50), rel=0.06)
     assert equal == pytest.approx(0.03 / 2, rel=0.06)
+
+
+def test_a_price_that_falls_every_day_is_risk_with_ewma_and_a_mean_without() -> None:
+    past = np.full((1, 250), -0.01)
+    ewma = simulated(frame(past), wanted(4000, "ewma")).std()
+    assert ewma == pytest.approx(0.01, rel=0.06)
+    assert simulated(frame(past), wanted(4000, "equal")).std() == pytest.approx(0, abs=1e-12)
 
 
 def test_more_factors_than_days_are_no_problem() -> None:
