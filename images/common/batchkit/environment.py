@@ -77,6 +77,20 @@ def check(variables: Mapping[str, str], *needed: Variable) -> str:
     return region
 
 
+def whole_number(
+    options: Mapping[str, str], name: str, *, default: int, low: int, high: int
+) -> int:
+    """Read a variable as a whole number.
+
+    Raises:
+        BadEnvironmentError: it is no whole number or outside [low, high].
+    """
+    value = float(number(options, name, default=default, low=low, high=high))
+    if not value.is_integer():
+        raise BadEnvironmentError(f"{name} is {options[name]!r}; it must be a whole number.")
+    return int(value)
+
+
 def number(
     options: Mapping[str, str], name: str, *, default: float, low: float, high: float
 ) -> float:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from batchkit.environment import number
-from batchkit.errors import Rejected
+from batchkit.environment import number, whole_number
+from batchkit.errors import BadEnvironmentError, Rejected
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
 from batchkit.storage import to_json
@@ -20,9 +20,11 @@ from data_ingestion import market_data, scenarios
 from data_ingestion.columns import as_text, typed
 from data_ingestion.conversion import convert
 from data_ingestion.source import batches
+from data_ingestion.stress import CURRENCY_CODE
 from data_ingestion.validation import Validator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     import polars as pl
@@ -60,10 +62,19 @@ def options(context: Context) -> Options:
     given = context.task.options
     return Options(
         max_refused_share=number(given, "MAX_REFUSED_SHARE", default=0.1, low=0, high=1),
-        shard_rows=int(number(given, "SHARD_ROWS", default=1e6, low=1, high=1e6)),
-        base_currency=given.get("BASE_CURRENCY") or "USD",
+        shard_rows=whole_number(given, "SHARD_ROWS", default=1_000_000, low=1, high=1_000_000),
+        base_currency=_base_currency(given),
         simulation=scenarios.options(given),
     )
+
+
+def _base_currency(given: Mapping[str, str]) -> str:
+    currency = given.get("BASE_CURRENCY") or "USD"
+    if not CURRENCY_CODE.fullmatch(currency):
+        raise BadEnvironmentError(
+            f"BASE_CURRENCY is {currency!r}; it must be an ISO 4217 code such as EUR."
+        )
+    return currency
 
 
 def handle(event: S3Event, context: Context) -> None:

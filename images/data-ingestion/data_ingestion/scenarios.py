@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-from batchkit.environment import number
+from batchkit.environment import number, whole_number
 from batchkit.errors import BadEnvironmentError, ObjectConflictError, ObjectGoneError
 from batchkit.runs import RunKeys
 
@@ -173,18 +173,11 @@ def options(given: Mapping[str, str]) -> MonteCarlo:
     if weighting not in {"ewma", "equal"}:
         raise BadEnvironmentError(f"MC_WEIGHTING is {weighting!r}; it must be ewma or equal.")
     return MonteCarlo(
-        scenarios=_whole(given, "MC_SCENARIOS", default=1000, high=50_000),
-        seed=_whole(given, "MC_SEED", default=20260130, high=2**53),
+        scenarios=whole_number(given, "MC_SCENARIOS", default=1000, low=0, high=50_000),
+        seed=whole_number(given, "MC_SEED", default=20260130, low=0, high=2**53),
         weighting="ewma" if weighting == "ewma" else "equal",
         decay=number(given, "MC_DECAY", default=0.94, low=0.5, high=1),
     )
-
-
-def _whole(given: Mapping[str, str], name: str, *, default: int, high: int) -> int:
-    value = float(number(given, name, default=default, low=0, high=high))
-    if not value.is_integer():
-        raise BadEnvironmentError(f"{name} is {given[name]!r}; it must be a whole number.")
-    return int(value)
 
 
 def load_or_make(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _FIELDS: Final = (
 _CURRENCY_FIELDS: Final = ("fx_percent", "rates_bp")
 """A price in the market data has no currency, so an equity is overridden by its id alone."""
 _FIELD_OF: Final = {"EQ": "equity_percent", "VOL": "volatility_percent", "FX": "fx_percent"}
+CURRENCY_CODE: Final = re.compile("[A-Z]{3}")
+"""ISO 4217."""
 _MAX_NAME: Final = 60
 _log: Final = logging.getLogger(__name__)
 
@@ -49,15 +52,14 @@ class Stress:
         Raises:
             BadEnvironmentError: the base currency is told to move against itself.
         """
+        field = _field_of(factor_type, factor_id)
         if factor_type == "RATE":
-            field = "dividends_bp" if factor_id.endswith(DIVIDEND) else "rates_bp"
             currency, dash, _ = factor_id.partition("-")
             return self._move(field, factor_id, currency if dash else None) / 10_000
-        own = self.factors.get(factor_id, {}).get(_FIELD_OF[factor_type])
-        if factor_type == "FX" and own is None:
+        if factor_type == "FX" and field not in self.factors.get(factor_id, {}):
             first, second = factor_id[:3], factor_id[3:]
             return self._worth(first, base_currency) / self._worth(second, base_currency)
-        return 1 + self._move(_FIELD_OF[factor_type], factor_id, None) / 100
+        return 1 + self._move(field, factor_id, None) / 100
 
     def _move(self, field: str, factor_id: str | None, currency: str | None) -> float:
         """Return the most particular move there is."""
@@ -91,25 +93,54 @@ def applied(factors: pl.DataFrame, base_currency: str, stresses: list[Stress]) -
         stresses: the scenarios.
 
     Raises:
-        BadEnvironmentError: a scenario cannot be applied in this base currency.
+        BadEnvironmentError: a scenario cannot be applied in this base currency, or moves a factor
+            by what is another kind's.
     """
     names = factors.select("factor_type", "factor_id").rows()
-    known = {factor for _, factor in names}
+    fields: dict[str, set[str]] = {}
+    for kind, factor in names:
+        # A share whose volatility is not known is a share all the same.
+        both = (_FIELD_OF["EQ"], _FIELD_OF["VOL"]) if kind in {"EQ", "VOL"} else ()
+        fields.setdefault(factor, set()).update((_field_of(kind, factor), *both))
     for scenario in stresses:
-        # Not wrong, for the file serves every day's market data; but it may be a slip.
-        unknown = sorted(scenario.factors.keys() - known)
-        if unknown:
-            _log.warning(
-                "%s, scenario %r: the market data has no factors %s.",
-                FILE.name,
-                scenario.name,
-                ", ".join(unknown),
-            )
+        _check_factors(scenario, fields)
     shocks = [
         [scenario.shock(kind, factor, base_currency) for scenario in stresses]
         for kind, factor in names
     ]
     return pl.Series(SHOCKS, shocks, dtype=pl.List(pl.Float64))
+
+
+def _field_of(factor_type: str, factor_id: str) -> str:
+    """Return the field that moves a factor."""
+    if factor_type == "RATE":
+        return "dividends_bp" if factor_id.endswith(DIVIDEND) else "rates_bp"
+    return _FIELD_OF[factor_type]
+
+
+def _check_factors(scenario: Stress, fields: dict[str, set[str]]) -> None:
+    """Look whether each factor's own moves would do something.
+
+    Args:
+        scenario: with its moves.
+        fields: those that move a factor, by its id.
+
+    Raises:
+        BadEnvironmentError: a field does not move its factor.
+    """
+    for factor, moves in scenario.factors.items():
+        stray = sorted(moves.keys() - fields.get(factor, moves.keys()))
+        if stray:
+            raise BadEnvironmentError(
+                f"{FILE.name}, scenario {scenario.name!r}, factors.{factor}: {stray[0]} does not "
+                f"move it, but {' and '.join(sorted(fields[factor]))} would."
+            )
+    # Not wrong, for the file serves every day's market data; but it may be a slip.
+    unknown = sorted(scenario.factors.keys() - fields.keys())
+    if unknown:
+        listed = ", ".join(unknown)
+        where = f"{FILE.name}, scenario {scenario.name!r}"
+        _log.warning("%s: the market data has no factors %s.", where, listed)
 
 
 def read(path: Path = FILE) -> list[Stress]:
@@ -145,16 +176,24 @@ def _scenario(table: dict[str, Any], index: int, path: Path) -> Stress:
         )
     where = f"{path.name}, scenario {name!r}"
     quoted_in = table.get("quoted_in")
-    if quoted_in is not None and not (isinstance(quoted_in, str) and len(quoted_in) == 3):
-        raise BadEnvironmentError(f"{where}: quoted_in must be a currency, and is {quoted_in!r}.")
+    if quoted_in is not None:
+        _check_currency(quoted_in, f"{where}: quoted_in")
+    currencies = _overrides(table, "currencies", _CURRENCY_FIELDS, where)
+    for code in currencies:
+        _check_currency(code, f"{where}: what stands after currencies.")
     own = ("name", "quoted_in", "currencies", "factors")
     return Stress(
         name=name,
         quoted_in=quoted_in,
         moves=_moves({k: v for k, v in table.items() if k not in own}, (*_FIELDS, *own), where),
-        currencies=_overrides(table, "currencies", _CURRENCY_FIELDS, where),
+        currencies=currencies,
         factors=_overrides(table, "factors", _FIELDS, where),
     )
+
+
+def _check_currency(code: Any, what: str) -> None:
+    if not (isinstance(code, str) and CURRENCY_CODE.fullmatch(code)):
+        raise BadEnvironmentError(f"{what} must be a currency such as EUR, and is {code!r}.")
 
 
 def _overrides(

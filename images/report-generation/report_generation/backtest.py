@@ -6,7 +6,8 @@ of a day comes from the days of a rolling window before it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from report_generation import coverage
@@ -66,9 +67,9 @@ class Backtest:
     days: tuple[Day, ...]
     """None when the history is not longer than the window."""
     tests: Tests | None
-    """None when less than one exception is expected."""
+    """None when less than one exception is expected, or the window has no tail."""
     traffic_light: TrafficLight | None
-    """None when fewer than 250 days are tested."""
+    """None when fewer than 250 days are tested, or the window has no tail."""
 
     @property
     def exceptions(self) -> list[Day]:
@@ -81,6 +82,14 @@ class Backtest:
         return float(len(self.days) * (1 - self.level))
 
     @property
+    def has_tail(self) -> bool:
+        """Whether the window is long enough for the level to leave at least a day beyond it.
+
+        If not, the VaR is the window's worst loss, and the next day's is beyond that too often.
+        """
+        return self.window * (1 - self.level) >= 1
+
+    @property
     def note(self) -> str | None:
         """What cannot be told, and why."""
         count = len(self.days)
@@ -88,6 +97,11 @@ class Backtest:
             return (
                 f"No day could be tested: the history is not longer than the window of "
                 f"{self.window} days."
+            )
+        if not self.has_tail:
+            return (
+                f"A window of {self.window} days is too short for this level: its VaR is the worst "
+                f"of them. Set BACKTEST_WINDOW to {math.ceil(1 / (1 - self.level))} or more."
             )
         if not self.tests:
             return (
@@ -120,10 +134,13 @@ def backtest(
 
 
 def _tested(level: Decimal, window: int, days: tuple[Day, ...]) -> Backtest:
+    untested = Backtest(level, window, days, tests=None, traffic_light=None)
+    if not untested.has_tail:
+        return untested
     hits = [day.is_exception for day in days]
     probability = float(1 - level)
     tests = None
-    if len(days) * (1 - level) >= 1:
+    if untested.expected >= 1:
         count = coverage.kupiec(len(days), sum(hits), probability)
         moves = coverage.transitions(hits)
         apart = coverage.independence(moves)
@@ -132,4 +149,4 @@ def _tested(level: Decimal, window: int, days: tuple[Day, ...]) -> Backtest:
     if len(days) >= _TRAFFIC_LIGHT_DAYS:
         count_of = (_TRAFFIC_LIGHT_DAYS, sum(hits[-_TRAFFIC_LIGHT_DAYS:]), probability)
         light = TrafficLight(count_of[1], coverage.at_most(*count_of), coverage.zone(*count_of))
-    return Backtest(level, window, days, tests, light)
+    return replace(untested, tests=tests, traffic_light=light)

@@ -80,10 +80,11 @@ def axis(value: float) -> str:
 
 
 def _three_figures(value: float) -> str:
-    decimals = 0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 9.995 else 2
-    return f"{value:,.{decimals}f}".replace("-", _MINUS)
+    decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    text = f"{value:,.{decimals}f}"
+    return "0" if float(text.replace(",", "")) == 0 else text.replace("-", _MINUS)
 
 
 def percent(level: float) -> str:
     """Return a level as it is spoken of: 0.975 is 97.5%."""
-    return f"{100 * level:.6g}%"
+    return f"{100 * level:.10g}%"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
-from batchkit.environment import number
+from batchkit.environment import whole_number
 from batchkit.errors import BadEnvironmentError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read(given: Mapping[str, str]) -> Options:
     return Options(
         levels=_levels(given.get("VAR_LEVELS") or _LEVELS),
         horizons=_horizons(given.get("VAR_HORIZONS") or _HORIZONS),
-        window=int(number(given, "BACKTEST_WINDOW", default=_WINDOW, low=20, high=10_000)),
+        window=whole_number(given, "BACKTEST_WINDOW", default=_WINDOW, low=20, high=10_000),
     )
 
 

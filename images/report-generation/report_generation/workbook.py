@@ -26,7 +26,8 @@ _FORMATS: Final = {
 }
 _PNL_CELLS: Final = 1_000_000
 """Beyond that, the P&L sheet has the portfolio alone; risk/ has every book's."""
-_SHEET_ROWS: Final = 1_048_576
+_MOST_ROWS: Final = 1_048_576 - 3
+"""Of a sheet's own limit, besides a header, a total and the word that there are more."""
 
 
 def render(results: Results) -> bytes:
@@ -50,7 +51,7 @@ def sheets(results: Results) -> dict[str, Table]:
     """Return the workbook's tables by the names of their sheets."""
     summary = results.summary
     by_book = len(results.losses) * len(results.losses_by_book) <= _PNL_CELLS
-    made = {
+    return {
         "Risk": risk.portfolio(summary),
         "Books": risk.books(summary),
         "Stress": scenarios.stress_by_book(summary),
@@ -64,12 +65,12 @@ def sheets(results: Results) -> dict[str, Table]:
         "P&L": scenarios.pnl(results, by_book=by_book),
         "Refused rows": run.refused(summary),
         "Factors without history": run.gaps(summary),
+        "Run": run.facts(summary),
     }
-    return {**made, "Run": run.facts(summary)}
 
 
 def _write(sheet: Any, table: Table, formats: Mapping[Kind, Any], head: Any) -> None:
-    rows = [*table.rows[: _SHEET_ROWS - 2], *([table.total] if table.total else [])]
+    rows = [*table.rows[:_MOST_ROWS], *([table.total] if table.total else [])]
     for place, column in enumerate(table.columns):
         sheet.write_string(0, place, column.title, head)
         widest = max((len(_text(row[place])) for row in rows), default=0)
@@ -81,8 +82,12 @@ def _write(sheet: Any, table: Table, formats: Mapping[Kind, Any], head: Any) -> 
             elif value is not None:
                 sheet.write_number(number, place, value, formats[column.kind])
     sheet.freeze_panes(1, 1)
-    if table.rows:
-        sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
+    shown = min(len(table.rows), _MOST_ROWS)
+    if shown < len(table.rows):
+        cut = f"{shown:,} of {len(table.rows):,} rows: a sheet has no room for more."
+        sheet.write_string(len(rows) + 1, 0, cut)
+    if shown:
+        sheet.autofilter(0, 0, shown, len(table.columns) - 1)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from batchkit.claims import claim_key
+from batchkit.errors import BadEnvironmentError
 from batchkit.runs import RunKeys
 from data_ingestion import csv_text, source
 
@@ -324,3 +325,13 @@ def test_a_folders_placeholder_makes_no_run(place: Place) -> None:
     place.work(STAGE, place.upload("positions/", b""))
     assert list(place.ledger.all()) == []
     assert place.output_keys() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SHARD_ROWS", "2.5"), ("SHARD_ROWS", "0"), ("BASE_CURRENCY", "usd")]
+)
+def test_a_wrong_option_is_named(place: Place, name: str, value: str) -> None:
+    place.options[name] = value
+    event = place.upload("positions/a.csv", positions_csv(GOOD))
+    with pytest.raises(BadEnvironmentError, match=f"{name} is '{value}'"):
+        place.work(STAGE, event)

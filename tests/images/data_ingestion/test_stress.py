@@ -11,6 +11,7 @@ from data_ingestion.stress import applied, read
 if TYPE_CHECKING:
     from pathlib import Path
 
+ONE = '[[scenario]]\nname = "one"\n'
 FACTORS = (
     ("EQ", "ACME"),
     ("EQ", "ZENITH"),
@@ -136,15 +137,17 @@ def test_a_currency_cannot_move_against_itself(path: Path) -> None:
         shocks(path, text)
 
 
+def test_a_share_without_a_volatility_may_have_a_move_of_one(path: Path) -> None:
+    text = ONE + "[scenario.factors.ZENITH]\nvolatility_percent = 10\n"
+    assert shocks(path, text)["EQ ZENITH"] == 1
+
+
 def test_a_factor_that_the_market_data_lacks_is_said(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         shocks(path, '[[scenario]]\nname = "slip"\n[scenario.factors.ACNE]\nequity_percent = -5\n')
     assert "scenario 'slip': the market data has no factors ACNE." in caplog.text
-
-
-ONE = '[[scenario]]\nname = "one"\n'
 
 
 @pytest.mark.parametrize(
@@ -161,6 +164,23 @@ ONE = '[[scenario]]\nname = "one"\n'
         (ONE + "rates_bp = inf\n", "scenario 'one': rates_bp must be a number, and is inf"),
         (ONE + "equity_percent = -100\n", "equity_percent is -100; nothing can fall by 100%"),
         (ONE + 'quoted_in = "dollar"\n', "scenario 'one': quoted_in must be a currency"),
+        (ONE + "[scenario.currencies.usd]\nrates_bp = 1\n", "must be a currency .* is 'usd'"),
+        (
+            ONE + "[scenario.factors.ACME-DIV]\nrates_bp = 1\n",
+            "'one', factors.ACME-DIV: rates_bp does not move it, but dividends_bp would",
+        ),
+        (
+            ONE + "[scenario.factors.EURUSD]\nequity_percent = 1\n",
+            "'one', factors.EURUSD: equity_percent does not move it, but fx_percent would",
+        ),
+        (
+            ONE + "[scenario.factors.EUR-OIS]\nrates_bp = 1\ndividends_bp = 1\n",
+            "'one', factors.EUR-OIS: dividends_bp does not move it, but rates_bp would",
+        ),
+        (
+            ONE + "[scenario.factors.ACME]\nfx_percent = 1\n",
+            "fx_percent does not move it, but equity_percent and volatility_percent would",
+        ),
         (ONE + "currencies = 3\n", r"currencies must hold tables such as \[scenario.currencies"),
         (ONE + "[scenario.factors]\nACME = -20\n", r"factors must hold tables such as"),
         (

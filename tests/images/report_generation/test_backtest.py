@@ -78,3 +78,14 @@ def test_with_too_few_days_it_says_so(days: int, said: str) -> None:
     assert found.note == said
     assert found.traffic_light is None
     assert (found.tests is None) == (days < 350)
+
+
+def test_a_window_without_a_day_beyond_its_var_is_not_judged() -> None:
+    found = one_level([float(number % 50) for number in range(400)], window=99)
+    assert len(found.days) == 301
+    assert (found.tests, found.traffic_light) == (None, None)
+    assert found.note == (
+        "A window of 99 days is too short for this level: its VaR is the worst of them. Set "
+        "BACKTEST_WINDOW to 100 or more."
+    )
+    assert one_level([float(number % 50) for number in range(400)], window=100).traffic_light

@@ -25,6 +25,9 @@ def test_amounts(value: float, text: str) -> None:
         (7.8e9, "7.80 B"),
         (1.5e12, "1.50 T"),
         (2.5e18, "2,500,000 T"),
+        (-0.001, "0"),
+        (1e-7, "0"),
+        (-0.01, "\N{MINUS SIGN}0.01"),
     ],
 )
 def test_compact_amounts(value: float, text: str) -> None:
@@ -44,6 +47,7 @@ def test_axis_labels(value: float, text: str) -> None:
         (None, Kind.MONEY, ""),
         ("=1+1", Kind.TEXT, "=1+1"),
         (0.975, Kind.LEVEL, "97.5%"),
+        (0.9999999, Kind.LEVEL, "99.99999%"),
         (0.46147, Kind.STATISTIC, "0.4615"),
         (1234.56, Kind.DECIMAL, "1,234.6"),
     ],

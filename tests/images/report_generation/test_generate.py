@@ -75,7 +75,7 @@ def test_a_shards_figures_that_are_gone_reject_the_run(place: Place, small: Run)
     place.work(STAGE, event)
     record = place.ledger.get("r1")
     assert record["state"] == "rejected"
-    assert "Upload the positions again" in record["reason"]
+    assert "Upload the input again" in record["reason"]
 
 
 def test_only_the_closing_object_is_worked(place: Place) -> None:

@@ -32,6 +32,7 @@ def test_options_are_read_in_any_order_and_once_each() -> None:
         ("VAR_HORIZONS", "1,,10"),
         ("VAR_HORIZONS", "10000"),
         ("BACKTEST_WINDOW", "5"),
+        ("BACKTEST_WINDOW", "250.9"),
     ],
 )
 def test_a_wrong_option_is_named(name: str, value: str) -> None:

@@ -87,6 +87,17 @@ def test_sensitivities_are_there_by_book(content: bytes, results: Results) -> No
     assert found[-1] == ["THETA", "Rates", pytest.approx(-2469.0)]
 
 
+def test_a_sheet_without_room_for_all_rows_says_so(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "_MOST_ROWS", 20)
+    content = workbook.render(results)
+    _, *found = rows(content, "Sensitivities")
+    assert len(found) == 21
+    every = results.sensitivities.height
+    assert found[-1] == [f"20 of {every} rows: a sheet has no room for more."]
+
+
 def test_what_users_wrote_is_no_formula(content: bytes) -> None:
     for number in range(1, len(NAMES) + 1):
         assert "<f>" not in part(content, f"worksheets/sheet{number}.xml")

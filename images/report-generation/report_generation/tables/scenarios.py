@@ -26,19 +26,19 @@ def stress(summary: Mapping[str, Any]) -> Table:
 
 
 def _named(title: str, what: str, scenarios: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """P&L by scenario, with the book that it hurts most."""
-    hurt = [min(row["books"], key=lambda book: book["pnl"]) for _, row in scenarios]
+    """P&L by scenario, with the book whose P&L is the lowest."""
+    worst_books = [min(row["books"], key=lambda book: book["pnl"]) for _, row in scenarios]
     return Table(
         title,
         [
             Column(what),
             Column("P&L", Kind.MONEY),
-            Column("Hardest hit"),
+            Column("Worst book"),
             Column("Its P&L", Kind.MONEY),
         ],
         [
             [name, row["pnl"], book["book"], book["pnl"]]
-            for (name, row), book in zip(scenarios, hurt, strict=True)
+            for (name, row), book in zip(scenarios, worst_books, strict=True)
         ],
     )
 
