@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
-from batchkit.runs import MARKET_DATA_PREFIX, POSITIONS_PREFIX, run_id
+from batchkit.runs import FILE_SUFFIXES, MARKET_DATA_PREFIX, POSITIONS_PREFIX, run_id
 
 from fargate_batch.cli.transfer import upload
 from fargate_batch.errors import UserError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from fargate_batch.environment import Environment
 
-POSITIONS_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
-MARKET_DATA_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 LONGEST_KEY_BYTES: Final = 1024
 
@@ -37,9 +35,9 @@ def check_positions(path: Path, name: str | None = None) -> str:
     """
     _check_file(path)
     called = path.name if name is None else name
-    if not called.endswith(POSITIONS_SUFFIXES):
+    if not called.endswith(FILE_SUFFIXES):
         shown = path if name is None else called
-        raise UserError(f"{shown}: the name must end in {', '.join(POSITIONS_SUFFIXES)}.")
+        raise UserError(f"{shown}: the name must end in {', '.join(FILE_SUFFIXES)}.")
     _check_key(called, POSITIONS_PREFIX + called)
     return POSITIONS_PREFIX + called
 
@@ -51,8 +49,8 @@ def check_market_data(path: Path) -> None:
         UserError: the file is missing or not named <date>.csv, <date>.csv.gz or <date>.parquet.
     """
     _check_file(path)
-    if not path.name.endswith(MARKET_DATA_SUFFIXES):
-        raise UserError(f"{path}: the name must end in {', '.join(MARKET_DATA_SUFFIXES)}.")
+    if not path.name.endswith(FILE_SUFFIXES):
+        raise UserError(f"{path}: the name must end in {', '.join(FILE_SUFFIXES)}.")
     if not re.match(r"\d{4}-\d{2}-\d{2}\.", path.name):
         raise UserError(
             f"{path}: market data is named after its date, e.g. 2026-06-30.csv; rename the file."

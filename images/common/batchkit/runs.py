@@ -10,6 +10,8 @@ from typing import Final
 POSITIONS_PREFIX: Final = "positions/"
 MARKET_DATA_PREFIX: Final = "market-data/"
 RUNS_PREFIX: Final = "runs/"
+FILE_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
+"""Of positions and of market data."""
 
 _SLUG_CHARACTERS: Final = 40
 _DIGEST_CHARACTERS: Final = 16

@@ -13,7 +13,7 @@ from batchkit.environment import number, whole_number
 from batchkit.errors import BadEnvironmentError, Rejected
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
-from batchkit.storage import to_json
+from batchkit.storage import PARQUET, to_json
 from batchkit.uploads import Uploads
 
 from data_ingestion import market_data, scenarios
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from data_ingestion.market_data import MarketData
     from data_ingestion.monte_carlo import MonteCarlo
 
-PARQUET: Final = "application/vnd.apache.parquet"
 _log: Final = logging.getLogger(__name__)
 
 

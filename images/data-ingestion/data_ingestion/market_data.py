@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from batchkit.domain import DIVIDEND, TENOR, tenor_length
 from batchkit.errors import ObjectGoneError, Rejected
-from batchkit.runs import market_data_prefix
+from batchkit.runs import FILE_SUFFIXES, market_data_prefix
 
-from data_ingestion.source import SUFFIXES, first_line
+from data_ingestion.source import first_line
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from batchkit.storage import Storage
 
 FACTOR_TYPES: Final = ("EQ", "FX", "RATE", "VOL")
-DIVIDEND: Final = "-DIV"
-"""After an equity: its dividend yield, a RATE that nothing is discounted on."""
 FACTOR: Final = ("factor_type", "factor_id", "tenor")
 """What tells one factor from another."""
 _COLUMNS: Final = ("date", "factor_id", "factor_type", "tenor", "value")
@@ -37,8 +36,6 @@ _MAX_BYTES: Final = 256 << 20
 _MAX_VALUE: Final = 1e12
 _MAX_RATE: Final = 2.0
 _BLANKS: Final = ' \t\r\n"'
-_TENOR_UNITS: Final = {"D": 12, "W": 84, "M": 365, "Y": 4380}
-"""In twelfths of a day, a year having 365 days."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def load(context: Context, as_of: date) -> MarketData:
 
 def _latest(storage: Storage, bucket: str, as_of: date) -> dict[str, str | None]:
     prefix = market_data_prefix(as_of.isoformat())
-    wanted = [prefix + suffix.removeprefix(".") for suffix in SUFFIXES]
+    wanted = [prefix + suffix.removeprefix(".") for suffix in FILE_SUFFIXES]
     found = next((key for key in storage.find(bucket, prefix) if key in wanted), None)
     if found is None:
         raise Rejected(
@@ -203,7 +200,7 @@ def _check(rows: pl.DataFrame, key: str) -> None:
     lengths: dict[tuple[str, int], str] = {}
     for name, tenor in curves.iter_rows():
         # A dividend yield is one number: whatever its tenors, they are alike.
-        length = 0 if name.endswith(DIVIDEND) else int(tenor[:-1]) * _TENOR_UNITS[tenor[-1]]
+        length = 0 if name.endswith(DIVIDEND) else tenor_length(tenor)
         other = lengths.setdefault((name, length), tenor)
         if other != tenor:
             raise Rejected(
@@ -237,7 +234,7 @@ _PROBLEMS: Final = (
     (~_RATE & pl.col("tenor").is_not_null(), "its tenor is not empty, which is for RATE only"),
     (
         _RATE
-        & ~pl.col("tenor").str.contains("^[1-9][0-9]{0,3}[DWMY]$").fill_null(
+        & ~pl.col("tenor").str.contains(f"^{TENOR}$").fill_null(
             pl.col("factor_id").str.ends_with(DIVIDEND)
         ),
         "its tenor is not a number followed by D, W, M or Y, such as 6M",

@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from batchkit.domain import DISCOUNT, DIVIDEND, Product
 
 from data_ingestion.columns import RAW_PREFIX
-from data_ingestion.market_data import DIVIDEND
 from data_ingestion.rules import Rule, common_rules
-from data_ingestion.scenarios import DISCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,29 +17,26 @@ if TYPE_CHECKING:
 
     from data_ingestion.scenarios import ScenarioSet
 
-EQUITY: Final = "EQUITY"
-EQOPT: Final = "EQOPT"
-BOND: Final = "BOND"
-FXFWD: Final = "FXFWD"
 NAMES: Final = {
-    EQUITY: "equities",
-    EQOPT: "equity options",
-    BOND: "bonds",
-    FXFWD: "FX forwards",
+    Product.EQUITY: "equities",
+    Product.EQOPT: "equity options",
+    Product.BOND: "bonds",
+    Product.FXFWD: "FX forwards",
 }
-NEEDED_BY: Final[dict[str, tuple[str, ...]]] = {
-    "strike": (EQOPT, FXFWD),
-    "option_type": (EQOPT,),
-    "implied_vol": (EQOPT,),
-    "maturity": (EQOPT, BOND, FXFWD),
-    "coupon": (BOND,),
-    "coupon_frequency": (BOND,),
-    "currency2": (FXFWD,),
+_ON_SHARES: Final = (Product.EQUITY, Product.EQOPT)
+_DISCOUNTED: Final = (Product.EQOPT, Product.FXFWD)
+"""Those whose money is discounted on `<currency>-OIS`; a bond has a curve of its own."""
+NEEDED_BY: Final[dict[str, tuple[Product, ...]]] = {
+    "strike": (Product.EQOPT, Product.FXFWD),
+    "option_type": (Product.EQOPT,),
+    "implied_vol": (Product.EQOPT,),
+    "maturity": (Product.EQOPT, Product.BOND, Product.FXFWD),
+    "coupon": (Product.BOND,),
+    "coupon_frequency": (Product.BOND,),
+    "currency2": (Product.FXFWD,),
 }
 """Fields that positions of these products must have, and no others may."""
 MAX_DAYS: Final = 36525
-
-
 IS_PREFIX: Final = "is:"
 """Before a product's name: whether a row is of that product."""
 
@@ -117,7 +113,7 @@ def _fields(columns: list[str]) -> Iterator[Rule]:
     yield Rule(
         "stray-curve_id",
         "It has a curve_id, which equities do not have.",
-        _is(EQUITY) & pl.col("curve_id").is_not_null(),
+        _is(Product.EQUITY) & pl.col("curve_id").is_not_null(),
     )
 
 
@@ -142,7 +138,7 @@ def _consistent() -> Iterator[Rule]:
         "bond-curve",
         "It is a bond whose risk_factor is not the curve that discounts it: its curve_id or, where "
         "that is empty, <currency>-OIS.",
-        _is(BOND)
+        _is(Product.BOND)
         & ~pl.when(given.is_null())
         .then(_is_joined("risk_factor", "currency", suffix))
         .otherwise(given == pl.col("risk_factor")),
@@ -150,27 +146,27 @@ def _consistent() -> Iterator[Rule]:
     yield Rule(
         "bond-currency",
         "It is a bond on a curve of another currency: its risk_factor must begin with <currency>-.",
-        _is(BOND) & ~_begins_with_currency("risk_factor"),
+        _is(Product.BOND) & ~_begins_with_currency("risk_factor"),
     )
     yield Rule(
         "unpaid-coupon",
         "It has a coupon above 0 and a coupon_frequency of 0, so that none would be paid.",
-        _is(BOND) & (pl.col("coupon") > 0) & (pl.col("coupon_frequency") == 0),
+        _is(Product.BOND) & (pl.col("coupon") > 0) & (pl.col("coupon_frequency") == 0),
     )
     yield Rule(
         "discount-curve",
         "Its curve_id is not <currency>-OIS, which discounts equity options and FX forwards.",
-        _is(EQOPT, FXFWD) & ~_is_joined("curve_id", "currency", suffix),
+        _is(*_DISCOUNTED) & ~_is_joined("curve_id", "currency", suffix),
     )
     yield Rule(
         "forward-pair",
         "It is an FX forward whose risk_factor is not currency followed by currency2.",
-        _is(FXFWD) & ~_is_joined("risk_factor", "currency", pl.col("currency2")),
+        _is(Product.FXFWD) & ~_is_joined("risk_factor", "currency", pl.col("currency2")),
     )
     yield Rule(
         "forward-same-currency",
         "It is an FX forward between a currency and itself.",
-        _is(FXFWD) & (pl.col("currency") == pl.col("currency2")),
+        _is(Product.FXFWD) & (pl.col("currency") == pl.col("currency2")),
     )
 
 
@@ -180,7 +176,7 @@ def _known(scenarios: ScenarioSet) -> Iterator[Rule]:
     What is not there at all is said once: an unknown equity is not said to lack a volatility too.
     """
     factor = pl.col("risk_factor")
-    equity, option, bond = _is(EQUITY, EQOPT), _is(EQOPT), _is(BOND)
+    equity, option, bond = _is(*_ON_SHARES), _is(Product.EQOPT), _is(Product.BOND)
     equity_gaps, volatility_gaps, curve_gaps = (
         scenarios.incomplete_ids(kind) for kind in ("EQ", "VOL", "RATE")
     )
@@ -201,7 +197,10 @@ def _known(scenarios: ScenarioSet) -> Iterator[Rule]:
         "It is a bond, and its risk_factor is not in the market data as a curve (RATE).",
         bond & ~_is_among(factor, [*scenarios.curves, *curve_gaps]),
     )
-    for name, products in (("currency", (EQOPT, FXFWD)), ("currency2", (FXFWD,))):
+    for name, products in (
+        ("currency", _DISCOUNTED),
+        ("currency2", (Product.FXFWD,)),
+    ):
         discounted = {*scenarios.discounted, *_without(DISCOUNT, curve_gaps)}
         yield Rule(
             f"undiscounted-{name}",
@@ -222,8 +221,8 @@ def _known(scenarios: ScenarioSet) -> Iterator[Rule]:
         | (option & _is_among(factor, volatility_gaps))
         | (option & _is_among(factor, _without(DIVIDEND, curve_gaps)))
         | (bond & _is_among(factor, curve_gaps))
-        | (_is(EQOPT, FXFWD) & _is_among(pl.col("currency"), _without(DISCOUNT, curve_gaps)))
-        | (_is(FXFWD) & _is_among(pl.col("currency2"), _without(DISCOUNT, curve_gaps))),
+        | (_is(*_DISCOUNTED) & _is_among(pl.col("currency"), _without(DISCOUNT, curve_gaps)))
+        | (_is(Product.FXFWD) & _is_among(pl.col("currency2"), _without(DISCOUNT, curve_gaps))),
     )
 
 

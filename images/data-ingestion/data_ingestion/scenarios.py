@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+from batchkit.domain import DISCOUNT, DIVIDEND, BlockKind
 from batchkit.environment import number, whole_number
 from batchkit.errors import BadEnvironmentError, ObjectConflictError, ObjectGoneError
 from batchkit.runs import RunKeys
 
 from data_ingestion import stress
 from data_ingestion.historical import SHOCKS, history
-from data_ingestion.market_data import DIVIDEND
 from data_ingestion.monte_carlo import MonteCarlo, simulate
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from data_ingestion.market_data import MarketData
     from data_ingestion.stress import Stress
 
-DISCOUNT: Final = "-OIS"
-"""After a currency: the curve that discounts its money."""
 _METADATA: Final = "scenarios"
 
 
@@ -39,7 +37,7 @@ _METADATA: Final = "scenarios"
 class Block:
     """Scenarios of one kind, which stand together."""
 
-    kind: str
+    kind: BlockKind
     count: int
     details: dict[str, Any]
     """What the manifest says of this kind: dates, names, or how they were simulated."""
@@ -149,7 +147,7 @@ def from_parquet(content: bytes) -> ScenarioSet:
         base_currency=told["base_currency"],
         blocks=[
             Block(
-                block["kind"],
+                BlockKind(block["kind"]),
                 block["count"],
                 {name: value for name, value in block.items() if name not in own},
             )
@@ -217,7 +215,7 @@ def make(
         BadEnvironmentError: a stress scenario cannot be applied in this base currency.
     """
     past = history(market)
-    blocks = [Block("historical", len(past.dates), {"dates": past.dates})]
+    blocks = [Block(BlockKind.HISTORICAL, len(past.dates), {"dates": past.dates})]
     shocks = [past.factors[SHOCKS]]
     if simulation.scenarios:
         how = {
@@ -225,11 +223,11 @@ def make(
             "weighting": simulation.weighting,
             "decay": simulation.decay,
         }
-        blocks.append(Block("monte-carlo", simulation.scenarios, how))
+        blocks.append(Block(BlockKind.MONTE_CARLO, simulation.scenarios, how))
         shocks.append(simulate(past.factors, simulation))
     if stresses:
         names = [scenario.name for scenario in stresses]
-        blocks.append(Block("stress", len(stresses), {"names": names}))
+        blocks.append(Block(BlockKind.STRESS, len(stresses), {"names": names}))
         shocks.append(stress.applied(past.factors, base_currency, stresses))
     return ScenarioSet(
         base_currency=base_currency,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from batchkit.errors import Rejected
-from batchkit.runs import RunKeys
+from batchkit.runs import FILE_SUFFIXES, RunKeys
 
 from data_ingestion.batch import EMPTY, Batch
 from data_ingestion.columns import (
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from batchkit.stage import Context
     from botocore.response import StreamingBody
 
-SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 _PARQUET_ROWS: Final = 150_000
 
 
@@ -44,7 +43,7 @@ def batches(event: S3Event, context: Context) -> Iterator[Batch]:
         body = _chunks(context.storage.open(event.bucket, event.key, event.version_id))
         return csv_batches(gunzipped(body) if event.key.endswith(".gz") else body)
     raise Rejected(
-        f"{event.key} is not a positions file: its name must end in {', '.join(SUFFIXES)}."
+        f"{event.key} is not a positions file: its name must end in {', '.join(FILE_SUFFIXES)}."
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from batchkit.domain import DIVIDEND
 from batchkit.errors import BadEnvironmentError
 
 from data_ingestion.historical import SHOCKS
-from data_ingestion.market_data import DIVIDEND
 
 FILE: Final = Path(__file__).with_name("stress.toml")
 

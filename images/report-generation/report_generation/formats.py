@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Any, Final
 
+from batchkit.domain import tenor_length
+
 _MINUS: Final = "\N{MINUS SIGN}"
-_DAYS: Final = {"D": 1.0, "W": 7.0, "M": 365 / 12, "Y": 365.0}
 
 
 class Kind(StrEnum):
@@ -47,13 +47,12 @@ def shown(value: Any, kind: Kind) -> str:
 
 def sort_value(value: Any, kind: Kind) -> Any:
     """Return what a cell is sorted by."""
-    return tenor_days(value) if kind is Kind.TENOR else value
+    return tenor_order(value) if kind is Kind.TENOR else value
 
 
-def tenor_days(tenor: str | None) -> float:
-    """Return how long a tenor is: 18M comes before 2Y; what is none, such as ON, comes first."""
-    found = re.fullmatch(r"(\d+)([DWMY])", tenor or "")
-    return int(found[1]) * _DAYS[found[2]] if found else 0.0
+def tenor_order(tenor: str | None) -> int:
+    """Return what tenors are sorted by: 18M comes before 2Y, and none comes first."""
+    return tenor_length(tenor) if tenor else 0
 
 
 def amount(value: float) -> str:

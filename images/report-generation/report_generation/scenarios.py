@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from batchkit.domain import BlockKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -15,7 +17,7 @@ Value = TypeVar("Value")
 class Block:
     """Scenarios of one kind, which follow one another in every P&L vector."""
 
-    kind: str
+    kind: BlockKind
     start: int
     count: int
     labels: Sequence[str]
@@ -45,8 +47,12 @@ class Blocks:
 
 def blocks(manifest: Mapping[str, Any]) -> Blocks:
     """Read the blocks of a manifest."""
-    found = {row["kind"]: _block(row) for row in manifest["scenarios"]["blocks"]}
-    return Blocks(found["historical"], found.get("monte-carlo"), found.get("stress"))
+    found = {block.kind: block for block in map(_block, manifest["scenarios"]["blocks"])}
+    return Blocks(
+        found[BlockKind.HISTORICAL],
+        found.get(BlockKind.MONTE_CARLO),
+        found.get(BlockKind.STRESS),
+    )
 
 
 def _block(row: Mapping[str, Any]) -> Block:
@@ -57,4 +63,4 @@ def _block(row: Mapping[str, Any]) -> Block:
     description = {name: value for name, value in row.items() if name != "dates"}
     if "dates" in row:
         description |= {"first": min(row["dates"]), "last": max(row["dates"])}
-    return Block(row["kind"], row["start"], count, labels, description)
+    return Block(BlockKind(row["kind"]), row["start"], count, labels, description)

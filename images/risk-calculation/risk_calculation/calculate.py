@@ -12,7 +12,7 @@ from batchkit.errors import BadEventError, ObjectConflictError, Rejected
 from batchkit.figures import SCENARIO_HASH
 from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys, shard_of_key
-from batchkit.storage import stream_sha256, to_json
+from batchkit.storage import PARQUET, stream_sha256, to_json
 
 from risk_calculation.market import UnusableMarketError, market
 from risk_calculation.shard import figures, positions_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from batchkit.events import S3Event
     from batchkit.stage import Context
 
-PARQUET: Final = "application/vnd.apache.parquet"
 _log: Final = logging.getLogger(__name__)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+from batchkit.domain import DISCOUNT, Product
 
 from risk_calculation.kernels import run_sums
 
@@ -39,7 +40,7 @@ _BONDS_AT_ONCE: Final = 20_000
 
 def linear(positions: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """Return the columns of `UNIT`, book and amount, sorted by them: one row a unit and book."""
-    shares = positions.filter(pl.col("product_type") == "EQUITY").select(
+    shares = positions.filter(pl.col("product_type") == Product.EQUITY).select(
         pl.col("risk_factor").alias("equity"),
         "currency",
         pl.lit(None, pl.String).alias("curve"),
@@ -54,7 +55,7 @@ def linear(positions: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 def options(positions: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of `GROUP`, book, strike, call, volatility and amount, sorted by them."""
-    chosen = positions.filter(pl.col("product_type") == "EQOPT").select(
+    chosen = positions.filter(pl.col("product_type") == Product.EQOPT).select(
         pl.col("risk_factor").alias("equity"),
         "currency",
         pl.col("maturity").alias("due"),
@@ -68,12 +69,12 @@ def options(positions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _forwards(positions: pl.DataFrame) -> list[pl.DataFrame]:
-    chosen = positions.filter(pl.col("product_type") == "FXFWD")
+    chosen = positions.filter(pl.col("product_type") == Product.FXFWD)
     quantity = pl.col("quantity")
     return [
         chosen.select(
             pl.col(currency).alias("currency"),
-            (pl.col(currency) + "-OIS").alias("curve"),
+            (pl.col(currency) + DISCOUNT).alias("curve"),
             pl.col("maturity").alias("due"),
             "book",
             due.alias("amount"),
@@ -88,9 +89,9 @@ def _forwards(positions: pl.DataFrame) -> list[pl.DataFrame]:
 def _bonds(positions: pl.DataFrame, as_of: date) -> list[pl.DataFrame]:
     key = ("currency", "curve", "due", "book")
     frequency = pl.col("coupon_frequency").fill_null(0)
-    bonds = positions.filter(pl.col("product_type") == "BOND").select(
+    bonds = positions.filter(pl.col("product_type") == Product.BOND).select(
         "currency",
-        pl.coalesce("curve_id", pl.col("currency") + "-OIS").alias("curve"),
+        pl.coalesce("curve_id", pl.col("currency") + DISCOUNT).alias("curve"),
         pl.col("maturity").alias("due"),
         "book",
         pl.col("quantity").alias("amount"),

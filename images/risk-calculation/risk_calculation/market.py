@@ -8,12 +8,12 @@ are ACT/365.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from batchkit.domain import DIVIDEND, YEAR, tenor_length
 
 from risk_calculation.kernels import BLOCK
 
@@ -27,7 +27,6 @@ ONE: Final = 0
 ZERO: Final = 1
 """The row of a rate that is not there: a share without dividends."""
 DAY: Final = 1 / 365
-_UNITS: Final = {"D": DAY, "W": 7 * DAY, "M": 1 / 12, "Y": 1.0}
 
 
 class UnusableMarketError(Exception):
@@ -82,7 +81,7 @@ class Market:
 
     def yield_rows(self, equities: pl.Series) -> Integers:
         """Return the row of each equity's dividend yield; `ZERO` where it has none."""
-        known = {name: self.curves.get(("RATE", name + "-DIV")) for name in equities.unique()}
+        known = {name: self.curves.get(("RATE", name + DIVIDEND)) for name in equities.unique()}
         found = {name: curve.first for name, curve in known.items() if curve is not None}
         return _replaced(equities, found, ZERO)
 
@@ -146,12 +145,10 @@ def tenor_years(tenor: str | None) -> float:
     """
     if tenor is None:
         return 0.0
-    match = re.fullmatch(r"(\d+)([DWMY])", tenor)
-    if match is None:
-        raise UnusableMarketError(
-            f"The tenor {tenor!r} in the market data is not a number followed by D, W, M or Y."
-        )
-    return int(match[1]) * _UNITS[match[2]]
+    try:
+        return tenor_length(tenor) / YEAR
+    except ValueError as error:
+        raise UnusableMarketError(f"The market data's tenor {error}") from error
 
 
 def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of: date) -> Market:

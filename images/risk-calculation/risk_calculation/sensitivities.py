@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from batchkit.domain import DISCOUNT
 from batchkit.figures import Measure
 
 from risk_calculation.exposures import GROUP, UNIT, runs
@@ -118,7 +119,7 @@ def _option_changes(
     pays = np.repeat(today[holdings.rows[:, 4]], lengths)
 
     def values(times: Floats, bump: Floats | float = 0.0) -> Floats:
-        rate = market.today(market.points(groups["currency"] + "-OIS", times))
+        rate = market.today(market.points(groups["currency"] + DISCOUNT, times))
         years, rate = np.repeat(times, lengths), np.repeat(rate, lengths)
         each = option_values(price, strike, years, rate + bump, pays, volatility, sign)
         amounts: Floats = each * amount

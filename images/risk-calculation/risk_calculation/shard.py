@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from batchkit.figures import SORT_COLUMNS, VALUE_COLUMN, Measure
+from batchkit.figures import KEY_COLUMNS, SORT_COLUMNS, VALUE_COLUMN, Measure
 
 from risk_calculation.exposures import linear, options
 from risk_calculation.sensitivities import sensitivities
@@ -44,9 +44,7 @@ def figures(positions: pl.DataFrame, market: Market, threads: int | None = None)
     if not beyond.is_empty():
         measure, book = beyond.row(0)[:2]
         raise OverflowError(f"The {measure} of book {book} is too large to be a number.")
-    return table.select("book", "measure", "factor_id", "tenor", "scenario", VALUE_COLUMN).sort(
-        SORT_COLUMNS
-    )
+    return table.select(*KEY_COLUMNS, VALUE_COLUMN).sort(SORT_COLUMNS)
 
 
 def _table(positions: pl.DataFrame, market: Market, threads: int | None) -> pl.DataFrame:

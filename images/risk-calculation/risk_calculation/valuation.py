@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
+from batchkit.domain import DISCOUNT
 
 from risk_calculation.exposures import GROUP, UNIT, runs
 from risk_calculation.kernels import BLOCK, add_linear, add_options, logarithms
@@ -74,7 +75,7 @@ def option_holdings(options: pl.DataFrame, market: Market, books: Sequence[str])
     groups, lengths = runs(options, GROUP)
     equity, years = groups["equity"], market.years(groups["due"])
     spots = market.rows("EQ", equity)
-    points = market.points(groups["currency"] + "-OIS", years)
+    points = market.points(groups["currency"] + DISCOUNT, years)
     underlyings, number = np.unique(spots, return_inverse=True)
     moved = market.factors[underlyings]
     logs = logarithms(moved / moved[:, :1])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from batchkit.domain import BlockKind
 from data_ingestion.columns import POSITION_SCHEMA, trimmed
 from data_ingestion.products import rules
 from data_ingestion.scenarios import Block, ScenarioSet
@@ -24,7 +25,7 @@ GAPS = {
 }
 SCENARIOS = ScenarioSet(
     base_currency="USD",
-    blocks=[Block("historical", 250, {})],
+    blocks=[Block(BlockKind.HISTORICAL, 250, {})],
     factors=pl.DataFrame(FACTORS, schema=["factor_type", "factor_id"], orient="row"),
     gaps=GAPS,
 )

@@ -57,7 +57,7 @@ def test_cells(value: object, kind: Kind, text: str) -> None:
 
 
 def test_tenors_are_sorted_by_their_length() -> None:
-    tenors = ["10Y", "1M", "2Y", "18M", "1W", "ON", "30Y", "1Y"]
-    assert sorted(tenors, key=formats.tenor_days) == [
-        "ON", "1W", "1M", "1Y", "18M", "2Y", "10Y", "30Y",
+    tenors = ["10Y", "1M", "2Y", "18M", "1W", None, "30Y", "1Y"]
+    assert sorted(tenors, key=formats.tenor_order) == [
+        None, "1W", "1M", "1Y", "18M", "2Y", "10Y", "30Y",
     ]  # fmt: skip

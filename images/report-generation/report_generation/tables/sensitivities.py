@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from report_generation.formats import Kind, tenor_days
+from report_generation.formats import Kind, tenor_order
 from report_generation.tables.model import Column, Table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def by_factor(summary: Mapping[str, Any]) -> Table:
                 [row["sensitivity"], row["factor_id"], row["tenor"], row["amount"]]
                 for row in summary["greeks"]
             ),
-            key=lambda row: (row[0], row[1] or "", tenor_days(row[2])),
+            key=lambda row: (row[0], row[1] or "", tenor_order(row[2])),
         ),
     )
 
