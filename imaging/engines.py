@@ -36,10 +36,6 @@ _LIMITS: Final = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
 class EngineError(UserError):
     """An engine's command failed; the message ends with what it said."""
 
-    def __init__(self, text: str, said: str) -> None:
-        super().__init__(text)
-        self.said = said
-
 
 @dataclass(frozen=True)
 class Engine:
@@ -132,7 +128,7 @@ class Engine:
         result = _run(command, environment, given)
         if result.returncode != 0:
             said = "\n".join((result.stdout + result.stderr).strip().splitlines()[-_SHOWN_LINES:])
-            raise EngineError(f"{self.name} cannot {deed}:\n{said}", said)
+            raise EngineError(f"{self.name} cannot {deed}:\n{said}")
         return result.stdout
 
 

@@ -258,7 +258,7 @@ def test_a_refusal_of_the_registry_is_told_with_the_stage(
     target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: Any) -> None:
-        raise RegistryError("The registry x refuses: DENIED", 403, ("DENIED",))
+        raise RegistryError("The registry x refuses: DENIED", 403)
 
     base = bases.push({"a": b"b"})
     monkeypatch.setattr(Registry, "push_blob", refused)

@@ -94,7 +94,6 @@ def test_a_refused_push_says_what_the_registry_says(behaviour: Any) -> None:
     behaviour.deny_pushes = True
     with pytest.raises(RegistryError, match=r"DENIED not yours \(HTTP 403\)") as refused:
         registry(behaviour).push_blob("team/app", DIGEST, BLOB)
-    assert refused.value.codes == ("DENIED",)
     assert "take a layer into team/app" in str(refused.value)
     assert len([line for line in behaviour.requests if line.startswith("POST")]) == 1
 
