@@ -209,7 +209,7 @@ def _fill(context: Path, job: Job, prepared: dict[str, Layer]) -> None:
     (context / "Dockerfile").write_bytes(job.sources.dockerfile.read_bytes())
     for name, layer in prepared.items():
         (context / name).hardlink_to(layer.path)
-    for name, path in sources.files_of(job.sources.files):
+    for name, content in sources.files_of(job.sources.files).items():
         copy = context / job.sources.files.name / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
+        copy.write_bytes(content)
