@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from imaging.manifests import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST
-from imaging.references import is_loopback
+from imaging import references
+from imaging.manifests import ACCEPTED, MANIFEST
 from imaging.registry import authentication
 from imaging.registry.authentication import Credentials, Header
 from imaging.registry.errors import RegistryError, RegistryUnreachableError, refusal
@@ -54,11 +54,11 @@ class Registry:
             pause: seconds before the first retry; doubled before each further one.
         """
         self.host = host
-        self._root = f"{scheme or ('http' if is_loopback(host) else 'https')}://{host}"
+        self._root = f"{scheme or references.scheme(host)}://{host}"
         self._credentials = credentials
         self._pause = pause
         self._session = requests.Session()
-        if is_loopback(host):
+        if references.is_loopback(host):
             # A proxy for the outside world cannot reach this machine's own loopback.
             self._session.trust_env = False
         self._headers: dict[str, str | None] = {}
@@ -70,13 +70,12 @@ class Registry:
             RegistryError: there is none, or it may not be read.
             RegistryUnreachableError: nobody answers.
         """
-        accepted = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
         response = self._call(
             "GET",
             f"/v2/{repository}/manifests/{identifier}",
             repository,
             f"show {repository} {identifier}",
-            headers={"Accept": accepted},
+            headers={"Accept": ", ".join(ACCEPTED)},
         )
         digest = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
         return response.content, response.headers.get("Content-Type", MANIFEST), digest
