@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,7 +11,7 @@ from urllib.parse import urljoin
 import requests
 
 from imaging import references
-from imaging.manifests import ACCEPTED, MANIFEST
+from imaging.manifests import ACCEPTED, Document
 from imaging.registry import authentication
 from imaging.registry.authentication import Credentials, Header
 from imaging.registry.errors import RegistryError, RegistryUnreachableError, refusal
@@ -63,8 +62,8 @@ class Registry:
             self._session.trust_env = False
         self._headers: dict[str, str | None] = {}
 
-    def manifest(self, repository: str, identifier: str) -> tuple[bytes, str, str]:
-        """An image's or index's manifest: content, media type, digest.
+    def manifest(self, repository: str, identifier: str) -> Document:
+        """An image's or index's manifest.
 
         Raises:
             RegistryError: there is none, or it may not be read.
@@ -77,8 +76,7 @@ class Registry:
             f"show {repository} {identifier}",
             headers={"Accept": ", ".join(ACCEPTED)},
         )
-        digest = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
-        return response.content, response.headers.get("Content-Type", MANIFEST), digest
+        return Document(response.content)
 
     def put_manifest(
         self, repository: str, identifier: str, content: bytes, media_type: str
