@@ -10,8 +10,6 @@ from fargate_batch.errors import UserError
 from hooks.stacks import NEVER_CREATED
 from hooks.stop_tasks import (
     BATCH,
-    NO_CLUSTER,
-    NO_SERVICE,
     StopTasks,
     did_not_stop,
     list_tasks,
@@ -152,7 +150,10 @@ def test_a_service_does_not_start_another_task_in_place_of_one_that_is_stopped(
     ecs.delete_service(cluster=cluster, service="worker")
 
 
-@pytest.mark.parametrize("code", [NO_CLUSTER, *NO_SERVICE])
+@pytest.mark.parametrize(
+    "code",
+    ["ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"],
+)
 def test_a_service_that_is_gone_needs_no_telling(recorded: Any, code: str) -> None:
     recorded["ecs"].add_client_error("update_service", code, "gone", 400)
     want_no_tasks(recorded.client("ecs"), "c", "worker")
@@ -297,6 +298,12 @@ def test_a_task_that_ecs_does_not_tell_about_is_not_taken_for_gone(recorded: Any
     expect_describe(recorded, {}, **{arn(1): "THROTTLED"})
     with pytest.raises(UserError, match=r"does not say whether .*task/c/00001 .*: THROTTLED"):
         unstopped(recorded.client("ecs"), "c", {arn(1)})
+
+
+@pytest.mark.parametrize("code", ["ClusterNotFoundException", "InvalidParameterException"])
+def test_a_task_or_cluster_that_is_gone_needs_no_stop(recorded: Any, code: str) -> None:
+    recorded["ecs"].add_client_error("stop_task", code, "gone", 400)
+    stop_task(recorded.client("ecs"), "c", arn(1))
 
 
 def test_a_refusal_to_stop_is_not_swallowed(recorded: Any) -> None:
