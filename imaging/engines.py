@@ -123,7 +123,7 @@ class Engine:
         command: Sequence[str],
         deed: str,
         environment: Mapping[str, str] | None = None,
-        given: str | None = None,
+        given: str = "",
     ) -> str:
         result = _run(command, environment, given)
         if result.returncode != 0:
@@ -175,14 +175,14 @@ def _docker_host(command: str) -> str | None:
 def _run(
     command: Sequence[str],
     environment: Mapping[str, str] | None = None,
-    given: str | None = None,
+    given: str = "",
 ) -> subprocess.CompletedProcess[str]:
     quick = command[1] in ("--version", "info", "context")
     try:
         return subprocess.run(
             command,
             env={**os.environ, **(environment or {})},
-            input=given if given is not None else "",
+            input=given,
             text=True,
             capture_output=True,
             check=False,
