@@ -96,6 +96,21 @@ def start(ecs: Any, cluster: str, definition: str, count: int) -> list[str]:
     return [task["taskArn"] for task in answer["tasks"]]
 
 
+def serve(ecs: Any, cluster: str, definition: str, count: int) -> list[str]:
+    """Create the service `worker`; return its first tasks."""
+    ecs.create_service(
+        cluster=cluster,
+        serviceName="worker",
+        taskDefinition=definition,
+        desiredCount=count,
+        networkConfiguration=NETWORK,
+    )
+    deadline = time.monotonic() + 20
+    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
+        assert time.monotonic() < deadline
+    return sorted(arns)
+
+
 def statuses(ecs: Any, cluster: str, arns: list[str]) -> set[str]:
     return {task["lastStatus"] for task in ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]}
 
@@ -133,18 +148,9 @@ def test_a_service_does_not_start_another_task_in_place_of_one_that_is_stopped(
     client: Callable[[str], Any], cluster: str, definition: str
 ) -> None:
     ecs = client("ecs")
-    ecs.create_service(
-        cluster=cluster,
-        serviceName="worker",
-        taskDefinition=definition,
-        desiredCount=2,
-        networkConfiguration=NETWORK,
-    )
-    deadline = time.monotonic() + 20
-    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
-        assert time.monotonic() < deadline
+    arns = serve(ecs, cluster, definition, 2)
     stop_tasks(ecs, cluster, lambda *_: None)
-    assert statuses(ecs, cluster, sorted(arns)) == {"STOPPED"}
+    assert statuses(ecs, cluster, arns) == {"STOPPED"}
     (service,) = ecs.describe_services(cluster=cluster, services=["worker"])["services"]
     assert (service["desiredCount"], service["runningCount"]) == (0, 0)
     ecs.delete_service(cluster=cluster, service="worker")
@@ -163,19 +169,10 @@ def test_the_tasks_of_a_service_that_goes_are_waited_for(
     client: Callable[[str], Any], cluster: str, definition: str
 ) -> None:
     ecs = client("ecs")
-    ecs.create_service(
-        cluster=cluster,
-        serviceName="worker",
-        taskDefinition=definition,
-        desiredCount=1,
-        networkConfiguration=NETWORK,
-    )
-    deadline = time.monotonic() + 20
-    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
-        assert time.monotonic() < deadline
+    arns = serve(ecs, cluster, definition, 1)
     ecs.delete_service(cluster=cluster, service="worker", force=True)
     stop_tasks(ecs, cluster, lambda *_: None)
-    assert statuses(ecs, cluster, sorted(arns)) == {"STOPPED"}
+    assert statuses(ecs, cluster, arns) == {"STOPPED"}
 
 
 @pytest.mark.usefixtures("on_local_aws")

@@ -37,6 +37,11 @@ class Target:
         images = self.ecr.list_images(repositoryName=self.name(stage))["imageIds"]
         return {image["imageTag"]: image["imageDigest"] for image in images}
 
+    def empty(self, stage: str) -> None:
+        """Delete every image of the stage's repository."""
+        ids = [{"imageDigest": digest} for digest in self.digests(stage).values()]
+        self.ecr.batch_delete_image(repositoryName=self.name(stage), imageIds=ids)
+
     def name(self, stage: str) -> str:
         return self.uris[stage].partition("/")[2]
 
