@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 import requests
@@ -164,7 +164,7 @@ class Registry:
         begun = self._call("POST", path, repository, deed, params=parameters)
         if begun.status_code == HTTPStatus.CREATED:
             return
-        with _opened(content) as body:
+        with nullcontext(content) if isinstance(content, bytes) else content.open("rb") as body:
             # The place to send to may carry its own query, to which the digest is added.
             self._call(
                 "PUT",
@@ -222,15 +222,6 @@ class Registry:
                 f"The registry {self.host} does not answer, asked to {deed} ({_plainly(error)}). "
                 "Check the network, proxy settings and its name."
             ) from error
-
-
-@contextmanager
-def _opened(content: Path | bytes) -> Iterator[IO[bytes] | bytes]:
-    if isinstance(content, bytes):
-        yield content
-    else:
-        with content.open("rb") as file:
-            yield file
 
 
 def _plainly(error: BaseException) -> str:
