@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from botocore.exceptions import ClientError
 from pydantic import Field
 
 from fargate_batch.errors import UserError
@@ -97,7 +97,7 @@ def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) 
         UserError: S3 refuses to delete an object; the message names the first one.
     """
     deleted = 0
-    try:
+    with suppress(s3.exceptions.NoSuchBucket):
         # First, so that none of them becomes an object behind the listing's back.
         abort_uploads(s3, bucket)
         batches = version_batches(s3, bucket)
@@ -106,9 +106,6 @@ def empty_bucket(s3: S3Client, bucket: str, report: Callable[[str, int], None]) 
             while some := list(islice(batches, PARALLEL)):
                 deleted += sum(pool.map(lambda batch: delete_batch(s3, bucket, batch), some))
                 report(bucket, deleted)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            raise
     return deleted
 
 
@@ -157,11 +154,8 @@ def abort_uploads(s3: S3Client, bucket: str) -> None:
     """Abort multipart uploads that nobody finished; no listing of versions shows them."""
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
-            try:
+            # Somebody may finish or abort it meanwhile.
+            with suppress(s3.exceptions.NoSuchUpload):
                 s3.abort_multipart_upload(
                     Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                 )
-            except ClientError as error:
-                # Somebody finished or aborted it since.
-                if error.response["Error"]["Code"] != "NoSuchUpload":
-                    raise

@@ -45,8 +45,8 @@ class ImagePush(CheckedHook[ImagePushArguments]):
         arguments, settings = self.arguments(), self.settings()
         try:
             described = self.described_stack()
-            status = described["StackStatus"] if described else "gone"
             if described is None or not self.stands(described):
+                status = described["StackStatus"] if described else "gone"
                 self.logger.warning("No images are pushed: the stack is %s.", status)
                 return
             pushing.push_changed(

@@ -9,9 +9,9 @@ before the cluster, for what an interrupted deletion let through.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from botocore.exceptions import ClientError
 from pydantic import Field
 
 from fargate_batch.errors import UserError
@@ -30,10 +30,6 @@ POLL_SECONDS: Final = 2
 # An event that was under way when its rule went may start one more task, and ECS lists a new task
 # a moment later only.
 QUIET_LOOKS: Final = 2
-NO_CLUSTER: Final = "ClusterNotFoundException"
-NO_SERVICE: Final = ("ServiceNotFoundException", "ServiceNotActiveException")
-# What ECS answers to a stop of a task that it has forgotten.
-NO_TASK: Final = "InvalidParameterException"
 # As many as ECS describes in one call.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 BATCH: Final = 100
@@ -132,11 +128,12 @@ def services_of(alive: dict[str, str]) -> list[str]:
 
 def want_no_tasks(ecs: ECSClient, cluster: str, service: str) -> None:
     """Tell a service to run no task; one that is gone by now needs no telling."""
-    try:
+    with suppress(
+        ecs.exceptions.ClusterNotFoundException,
+        ecs.exceptions.ServiceNotFoundException,
+        ecs.exceptions.ServiceNotActiveException,
+    ):
         ecs.update_service(cluster=cluster, service=service, desiredCount=0)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in (NO_CLUSTER, *NO_SERVICE):
-            raise
 
 
 def list_tasks(ecs: ECSClient, cluster: str, desired: DesiredStatusType) -> set[str]:
@@ -147,10 +144,8 @@ def list_tasks(ecs: ECSClient, cluster: str, desired: DesiredStatusType) -> set[
     pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=desired)
     try:
         return {arn for page in pages for arn in page["taskArns"]}
-    except ClientError as error:
-        if error.response["Error"]["Code"] == NO_CLUSTER:
-            return set()
-        raise
+    except ecs.exceptions.ClusterNotFoundException:
+        return set()
 
 
 def unstopped(ecs: ECSClient, cluster: str, tasks: set[str]) -> dict[str, str]:
@@ -164,10 +159,8 @@ def unstopped(ecs: ECSClient, cluster: str, tasks: set[str]) -> dict[str, str]:
     for start in range(0, len(arns), BATCH):
         try:
             answer = ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + BATCH])
-        except ClientError as error:
-            if error.response["Error"]["Code"] == NO_CLUSTER:
-                return {}
-            raise
+        except ecs.exceptions.ClusterNotFoundException:
+            return {}
         alive |= {
             task["taskArn"]: task.get("group", "")
             for task in answer["tasks"]
@@ -185,8 +178,8 @@ def unstopped(ecs: ECSClient, cluster: str, tasks: set[str]) -> dict[str, str]:
 
 def stop_task(ecs: ECSClient, cluster: str, task: str) -> None:
     """Ask for a task's stop; one that is gone by now needs no asking."""
-    try:
+    # A task that ECS has forgotten is an invalid parameter to it.
+    with suppress(
+        ecs.exceptions.ClusterNotFoundException, ecs.exceptions.InvalidParameterException
+    ):
         ecs.stop_task(cluster=cluster, task=task, reason="The environment is being deleted")
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in (NO_TASK, NO_CLUSTER):
-            raise

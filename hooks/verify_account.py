@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from sceptre.exceptions import InvalidAWSCredentialsError
@@ -12,9 +12,6 @@ from fargate_batch.aws_errors import PROBE, SET_CREDENTIALS, explained
 from fargate_batch.errors import UserError
 from fargate_batch.regions import refuse_unknown
 from hooks.base import CheckedHook, NoArguments
-
-if TYPE_CHECKING:
-    from mypy_boto3_sts import STSClient
 
 _asking: Final = Lock()
 _known: Final[dict[tuple[str | None, ...], str]] = {}
@@ -65,7 +62,7 @@ class VerifyAccount(CheckedHook[NoArguments]):
 
     def _ask(self) -> str:
         try:
-            return account_of(self.client("sts", PROBE))
+            return str(self.client("sts", PROBE).get_caller_identity()["Account"])
         except InvalidAWSCredentialsError as error:
             why = f"There are no AWS credentials. {SET_CREDENTIALS}"
             raise UserError(self._untouched(why)) from error
@@ -74,8 +71,3 @@ class VerifyAccount(CheckedHook[NoArguments]):
 
     def _untouched(self, why: str) -> str:
         return f"config/{self.stack.name}.yaml: nothing was touched. {why}"
-
-
-def account_of(sts: STSClient) -> str:
-    """The 12 digits of the account that the client's credentials belong to."""
-    return sts.get_caller_identity()["Account"]

@@ -3,65 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fargate_batch.errors import UserError
 from imaging import copies, manifests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from imaging.dockerfile import Added, Recipe
     from imaging.layers import Layer
     from imaging.manifests import Base, Document
+    from imaging.registry.base_images import BaseImage
     from imaging.registry.client import Registry
     from imaging.registry.sharing import Sharing
     from imaging.sources import StageSources
-
-
-class Foundation(Protocol):
-    """What an image stands on, and where its layers can be read."""
-
-    @property
-    def content(self) -> Base:
-        """Its manifest and configuration."""
-
-    def layer(self, digest: str) -> Path:
-        """One of its layers in a file; asked for only where a registry lacks it."""
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """What a host image stands on."""
-
-    content: Base
-
-    def layer(self, digest: str) -> Path:
-        """There is none, so nobody asks."""
-        raise ValueError(f"an image without a base has no base layer {digest}")
 
 
 @dataclass(frozen=True)
 class Image:
     """An image whose every byte is settled."""
 
-    foundation: Foundation
     layers: Sequence[Layer]
+    """Its own, without its base's."""
     config: Document
     manifest: Document
 
 
-def assemble(recipe: Recipe, own: Sequence[Layer], foundation: Foundation) -> Image:
+def assemble(recipe: Recipe, own: Sequence[Layer], base: Base) -> Image:
     """Put the recipe's image together.
 
     Args:
         recipe: what the stage's Dockerfile asks for.
         own: the image's own layers.
-        foundation: what the image stands on.
+        base: what the image stands on.
     """
-    config = manifests.configuration(foundation.content, recipe, own)
-    return Image(foundation, own, config, manifests.manifest(foundation.content, config, own))
+    config = manifests.configuration(base, recipe, own)
+    return Image(own, config, manifests.manifest(base, config, own))
 
 
 def added_layers(recipe: Recipe, stage: StageSources, prepared: Mapping[str, Layer]) -> list[Layer]:
@@ -89,20 +67,32 @@ def _layer(added: Added, prepared: Mapping[str, Layer], stage: StageSources) -> 
     return prepared[added.source]
 
 
+def push_base(base: BaseImage, registry: Registry, repository: str, sharing: Sharing) -> None:
+    """Push those of a base's layers that the repository lacks; the others are not read.
+
+    Raises:
+        UserError: one of them cannot be read.
+        RegistryError: the registry refuses.
+        RegistryUnreachableError: nobody answers.
+    """
+    for layer in base.content.layers:
+        with sharing.turn(layer.digest, repository) as holder:
+            if not registry.has_blob(repository, layer.digest):
+                content = base.layer(layer.digest)
+                registry.push_blob(repository, layer.digest, content, holder)
+
+
 def push(image: Image, registry: Registry, repository: str, tag: str, sharing: Sharing) -> None:
     """Push what the repository lacks of an image, and last its manifest under the tag.
+
+    The repository holds the layers of the image's base already.
 
     Raises:
         RegistryError: the registry refuses.
         RegistryUnreachableError: nobody answers.
     """
-    for layer in image.foundation.content.layers:
+    for layer in image.layers:
         with sharing.turn(layer.digest, repository) as holder:
-            if not registry.has_blob(repository, layer.digest):
-                content = image.foundation.layer(layer.digest)
-                registry.push_blob(repository, layer.digest, content, holder)
-    for own in image.layers:
-        with sharing.turn(own.digest, repository) as holder:
-            registry.push_blob(repository, own.digest, own.path, holder)
+            registry.push_blob(repository, layer.digest, layer.path, holder)
     registry.push_blob(repository, image.config.digest, image.config.content)
     registry.put_manifest(repository, tag, image.manifest.content, manifests.MANIFEST)

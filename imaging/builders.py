@@ -106,10 +106,11 @@ class Assembled:
         # Nobody here can run the base's Python.
         say("without an engine nothing is compiled ahead; tasks take longer to start")
         own = assembly.added_layers(recipe, job.sources, prepared)
-        image = assembly.assemble(recipe, own, base)
+        image = assembly.assemble(recipe, own, base.content)
         where = job.repository
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)
+        assembly.push_base(base, registry, where.repository, self.sharing)
         assembly.push(image, registry, where.repository, job.tag, self.sharing)
 
 
@@ -129,8 +130,7 @@ class ForHost:
         prepared = _prepared(job, target)
         own = assembly.added_layers(recipe, job.sources, prepared)
         own += preparation.for_host(job.sources, recipe, own, target)
-        nothing = assembly.Nothing(manifests.empty(target.architecture))
-        image = assembly.assemble(recipe, own, nothing)
+        image = assembly.assemble(recipe, own, manifests.empty(target.architecture))
         where = job.repository
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)
@@ -209,7 +209,7 @@ def _fill(context: Path, job: Job, prepared: dict[str, Layer]) -> None:
     (context / "Dockerfile").write_bytes(job.sources.dockerfile.read_bytes())
     for name, layer in prepared.items():
         (context / name).hardlink_to(layer.path)
-    for name, path in sources.files_of(job.sources.files):
+    for name, content in sources.files_of(job.sources.files).items():
         copy = context / job.sources.files.name / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
+        copy.write_bytes(content)

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -80,7 +80,8 @@ def forget_unused(days: int = KEPT_DAYS) -> None:
     limit = time.time() - days * 86400
     # Not what lies in a half-made folder: that bears the times of what was unpacked into it.
     for path in (*folder().glob("[!.]*/*"), *folder().glob(".half-*")):
-        with _gone_is_fine():
+        # Another process may be tidying the same folder.
+        with suppress(FileNotFoundError):
             if path.stat().st_mtime < limit:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -105,12 +106,3 @@ def _room(where: Path) -> Iterator[None]:
             f"No room left in {where}: free some space, or set XDG_CACHE_HOME to a folder on "
             "another disk, and launch again; what is done stays done."
         ) from error
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    # Another process may be tidying the same folder.
-    try:
-        yield
-    except FileNotFoundError:
-        return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
@@ -49,15 +48,8 @@ def _libraries(lock: Path, target: Target) -> Layer:
 
 def _code(package: Path) -> Layer:
     # Read once, so that a file saved meanwhile cannot be cached under the hash of what it was.
-    read = {name: path.read_bytes() for name, path in sources.files_of(package)}
-    total = hashlib.sha256()
-    for name, content in read.items():
-        total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-
-    def files() -> AbstractContextManager[list[Entry]]:
-        root = f"{CODE}/{package.name}"
-        return nullcontext(
-            [layers.bytes_entry(f"{root}/{name}", content) for name, content in read.items()]
-        )
-
-    return layers.layer("code", f"{package.name} {total.hexdigest()}", CODE, files)
+    files = sources.files_of(package)
+    root = f"{CODE}/{package.name}"
+    entries = [layers.bytes_entry(f"{root}/{name}", content) for name, content in files.items()]
+    key = f"{package.name} {sources.digest_of(files)}"
+    return layers.layer("code", key, CODE, lambda: nullcontext(entries))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import nullcontext
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from fargate_batch.errors import UserError
 from imaging import contents, layers, sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imaging.dockerfile import Added
     from imaging.layers import Layer
     from imaging.sources import StageSources
@@ -34,17 +35,18 @@ def layer(added: Added, stage: StageSources) -> Layer:
             f"{stage.dockerfile} unpacks {added.source}, which cannot be done without an engine. "
             "Start Docker or Podman, or keep the files unpacked."
         )
-    read = {name: file.read_bytes() for name, file in _placed(added, path).items()}
-    key = "\n".join(f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in read.items())
-    entries = [layers.bytes_entry(name, data) for name, data in read.items()]
+    files = _placed(added, path)
+    entries = [layers.bytes_entry(name, content) for name, content in files.items()]
     root = added.destination if path.is_dir() else str(PurePosixPath(added.destination).parent)
-    return layers.layer("files", key, root.strip("/"), lambda: nullcontext(entries))
+    return layers.layer(
+        "files", sources.digest_of(files), root.strip("/"), lambda: nullcontext(entries)
+    )
 
 
-def _placed(added: Added, path: Path) -> dict[str, Path]:
+def _placed(added: Added, path: Path) -> dict[str, bytes]:
     target = PurePosixPath(added.destination.lstrip("/"))
     if path.is_dir():
-        return {str(target / name): file for name, file in sources.files_of(path)}
+        return {str(target / name): content for name, content in sources.files_of(path).items()}
     if added.destination.endswith("/"):
-        return {str(target / path.name): path}
-    return {str(target): path}
+        return {str(target / path.name): path.read_bytes()}
+    return {str(target): path.read_bytes()}

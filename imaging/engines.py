@@ -36,10 +36,6 @@ _LIMITS: Final = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
 class EngineError(UserError):
     """An engine's command failed; the message ends with what it said."""
 
-    def __init__(self, text: str, said: str) -> None:
-        super().__init__(text)
-        self.said = said
-
 
 @dataclass(frozen=True)
 class Engine:
@@ -127,12 +123,12 @@ class Engine:
         command: Sequence[str],
         deed: str,
         environment: Mapping[str, str] | None = None,
-        given: str | None = None,
+        given: str = "",
     ) -> str:
         result = _run(command, environment, given)
         if result.returncode != 0:
             said = "\n".join((result.stdout + result.stderr).strip().splitlines()[-_SHOWN_LINES:])
-            raise EngineError(f"{self.name} cannot {deed}:\n{said}", said)
+            raise EngineError(f"{self.name} cannot {deed}:\n{said}")
         return result.stdout
 
 
@@ -179,14 +175,14 @@ def _docker_host(command: str) -> str | None:
 def _run(
     command: Sequence[str],
     environment: Mapping[str, str] | None = None,
-    given: str | None = None,
+    given: str = "",
 ) -> subprocess.CompletedProcess[str]:
     quick = command[1] in ("--version", "info", "context")
     try:
         return subprocess.run(
             command,
             env={**os.environ, **(environment or {})},
-            input=given if given is not None else "",
+            input=given,
             text=True,
             capture_output=True,
             check=False,

@@ -29,11 +29,6 @@ FOLDER: Final = f"{ROOT}/prepared"
 _SECONDS: Final = 600
 
 
-def has_any(stage: StageSources) -> bool:
-    """Whether the stage makes something while its image is built."""
-    return (stage.package / MODULE).exists()
-
-
 def for_host(
     stage: StageSources, recipe: Recipe, added: Sequence[Layer], target: Target
 ) -> list[Layer]:
@@ -49,7 +44,7 @@ def for_host(
         UserError: what is run fails.
     """
     made = [_bytecode(layer, target) for layer in added] if recipe.compiles else []
-    if recipe.prepares and has_any(stage):
+    if recipe.prepares and (stage.package / MODULE).exists():
         made.append(_prepared(stage, recipe, added, target))
     return made
 

@@ -60,11 +60,13 @@ def parse(text: str) -> Reference:
     return Reference(registry, repository, match["tag"], match["digest"])
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a registry is on this machine.
+def scheme(host: str) -> str:
+    """Return http for a registry on this machine and https for others, as Docker does."""
+    return "http" if is_loopback(host) else "https"
 
-    Like Docker, such a registry is spoken to without TLS.
-    """
+
+def is_loopback(host: str) -> bool:
+    """Whether a registry is on this machine."""
     name = host.rsplit(":", 1)[0].strip("[]")
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fargate_batch.errors import UserError
-from imaging import references
-from imaging.manifests import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST
+from imaging import manifests, references
 from imaging.registry.authentication import Credentials
 from imaging.registry.client import Registry
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecr import ECRClient
 
-_ACCEPTED: Final = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX]
 _NOT_THERE: Final = "ImageNotFound"
 
 
@@ -30,7 +28,7 @@ def digests(ecr: ECRClient, repository: str, tags: Sequence[str]) -> dict[str, s
     answer = ecr.batch_get_image(
         repositoryName=repository,
         imageIds=[{"imageTag": tag} for tag in tags],
-        acceptedMediaTypes=_ACCEPTED,
+        acceptedMediaTypes=manifests.ACCEPTED,
     )
     for failure in answer.get("failures", []):
         if failure.get("failureCode") != _NOT_THERE:
@@ -58,4 +56,4 @@ class Access:
         """Return http or https, as the account's registry itself says."""
         if self._endpoint.netloc == host:
             return self._endpoint.scheme
-        return "http" if references.is_loopback(host) else "https"
+        return references.scheme(host)

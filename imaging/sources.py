@@ -6,10 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fargate_batch.errors import UserError
 from imaging import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Part of every hash: a change in how images are put together is a change of every image.
 FORMAT: Final = 1
@@ -68,25 +71,24 @@ def find(project: Path, stage: str) -> StageSources:
     return found
 
 
-def files_of(folder: Path) -> list[tuple[str, Path]]:
-    """A folder's files with their names inside it, sorted; caches and hidden files left out.
+def files_of(folder: Path) -> dict[str, bytes]:
+    """What a folder's files hold, by their names inside it; caches and hidden files left out.
 
-    A folder that is not there has none.
+    Sorted by name. A folder that is not there has none.
     """
     named = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
-    return sorted((name.as_posix(), path) for name, path in named if _belongs(name))
+    found = sorted((name.as_posix(), path) for name, path in named if _belongs(name))
+    return {name: path.read_bytes() for name, path in found}
 
 
 def _belongs(name: Path) -> bool:
     return not any(Path(part).match(pattern) for part in name.parts for pattern in _LEFT_OUT)
 
 
-def digest_of(folder: Path) -> str:
-    """A hash of the names and contents of a folder's files, and of nothing else about them."""
-    total = hashlib.sha256()
-    for name, path in files_of(folder):
-        total.update(f"{name}\0{_digest(path)}\n".encode())
-    return total.hexdigest()
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """A hash of files' names and contents, and of nothing else about them."""
+    lines = [f"{name}\0{_digest(content)}\n" for name, content in files.items()]
+    return _digest("".join(lines).encode())
 
 
 def tag(sources: StageSources, base_image: str) -> str:
@@ -98,15 +100,15 @@ def tag(sources: StageSources, base_image: str) -> str:
         "format": FORMAT,
         "base": base_image,
         "platform": targets.base().label,
-        "dockerfile": _digest(sources.dockerfile),
-        "common lock": _digest(sources.common_lock),
-        "stage lock": _digest(sources.stage_lock),
-        "shared": digest_of(sources.shared),
+        "dockerfile": _digest(sources.dockerfile.read_bytes()),
+        "common lock": _digest(sources.common_lock.read_bytes()),
+        "stage lock": _digest(sources.stage_lock.read_bytes()),
+        "shared": digest_of(files_of(sources.shared)),
         "stage": sources.stage,
-        "package": digest_of(sources.package),
-        "files": digest_of(sources.files),
+        "package": digest_of(files_of(sources.package)),
+        "files": digest_of(files_of(sources.files)),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return _digest(json.dumps(parts, sort_keys=True).encode())[:32]
 
 
 def host_tag(content_tag: str) -> str:
@@ -114,5 +116,5 @@ def host_tag(content_tag: str) -> str:
     return f"{content_tag}-host-{targets.host_label()}"
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fargate_batch.errors import UserError
 from imaging import cache, references, targets
-from imaging.manifests import DOCKER_INDEX, INDEX, Base, Descriptor
+from imaging.manifests import Base, Descriptor
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError, RegistryUnreachableError
 
@@ -83,7 +83,7 @@ def digest(name: str) -> str:
     """
     reference = references.parse(name)
     registry = Registry(reference.host)
-    return registry.manifest(reference.repository, reference.tag or "latest")[2]
+    return registry.manifest(reference.repository, reference.tag or "latest").digest
 
 
 def check_python(name: str, found: str) -> None:
@@ -102,18 +102,15 @@ def check_python(name: str, found: str) -> None:
 
 
 def _manifest(registry: Registry, reference: Reference) -> dict[str, Any]:
-    content, media_type, _ = registry.manifest(reference.repository, reference.identifier)
-    manifest: dict[str, Any] = json.loads(content)
-    if media_type not in (INDEX, DOCKER_INDEX) and "manifests" not in manifest:
+    found = registry.manifest(reference.repository, reference.identifier)
+    manifest: dict[str, Any] = json.loads(found.content)
+    if "manifests" not in manifest:
         return manifest
+    wanted = {"os": "linux", "architecture": targets.BASE_ARCHITECTURE}
     for entry in manifest["manifests"]:
-        platform = entry.get("platform", {})
-        if (platform.get("os"), platform.get("architecture")) == (
-            "linux",
-            targets.BASE_ARCHITECTURE,
-        ):
-            content, _, _ = registry.manifest(reference.repository, entry["digest"])
-            chosen: dict[str, Any] = json.loads(content)
+        if wanted.items() <= entry.get("platform", {}).items():
+            found = registry.manifest(reference.repository, entry["digest"])
+            chosen: dict[str, Any] = json.loads(found.content)
             return chosen
     raise UserError(
         f"The base image {reference.repository} has nothing for linux/{targets.BASE_ARCHITECTURE}."

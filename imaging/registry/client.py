@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 import requests
 
-from imaging.manifests import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST
-from imaging.references import is_loopback
+from imaging import references
+from imaging.manifests import ACCEPTED, Document
 from imaging.registry import authentication
 from imaging.registry.authentication import Credentials, Header
 from imaging.registry.errors import RegistryError, RegistryUnreachableError, refusal
@@ -54,32 +53,30 @@ class Registry:
             pause: seconds before the first retry; doubled before each further one.
         """
         self.host = host
-        self._root = f"{scheme or ('http' if is_loopback(host) else 'https')}://{host}"
+        self._root = f"{scheme or references.scheme(host)}://{host}"
         self._credentials = credentials
         self._pause = pause
         self._session = requests.Session()
-        if is_loopback(host):
+        if references.is_loopback(host):
             # A proxy for the outside world cannot reach this machine's own loopback.
             self._session.trust_env = False
         self._headers: dict[str, str | None] = {}
 
-    def manifest(self, repository: str, identifier: str) -> tuple[bytes, str, str]:
-        """An image's or index's manifest: content, media type, digest.
+    def manifest(self, repository: str, identifier: str) -> Document:
+        """An image's or index's manifest.
 
         Raises:
             RegistryError: there is none, or it may not be read.
             RegistryUnreachableError: nobody answers.
         """
-        accepted = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
         response = self._call(
             "GET",
             f"/v2/{repository}/manifests/{identifier}",
             repository,
             f"show {repository} {identifier}",
-            headers={"Accept": accepted},
+            headers={"Accept": ", ".join(ACCEPTED)},
         )
-        digest = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
-        return response.content, response.headers.get("Content-Type", MANIFEST), digest
+        return Document(response.content)
 
     def put_manifest(
         self, repository: str, identifier: str, content: bytes, media_type: str
@@ -167,7 +164,7 @@ class Registry:
         begun = self._call("POST", path, repository, deed, params=parameters)
         if begun.status_code == HTTPStatus.CREATED:
             return
-        with _opened(content) as body:
+        with nullcontext(content) if isinstance(content, bytes) else content.open("rb") as body:
             # The place to send to may carry its own query, to which the digest is added.
             self._call(
                 "PUT",
@@ -225,15 +222,6 @@ class Registry:
                 f"The registry {self.host} does not answer, asked to {deed} ({_plainly(error)}). "
                 "Check the network, proxy settings and its name."
             ) from error
-
-
-@contextmanager
-def _opened(content: Path | bytes) -> Iterator[IO[bytes] | bytes]:
-    if isinstance(content, bytes):
-        yield content
-    else:
-        with content.open("rb") as file:
-            yield file
 
 
 def _plainly(error: BaseException) -> str:

@@ -21,11 +21,9 @@ _WAYS_OUT: Final[dict[int, str]] = {
 class RegistryError(UserError):
     """A registry said no."""
 
-    def __init__(self, text: str, status: int, codes: tuple[str, ...]) -> None:
+    def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
-        self.codes = codes
-        """The registry's own error codes, e.g. TAG_INVALID."""
 
 
 class RegistryUnreachableError(UserError):  # it is a state of affairs, not a kind of error
@@ -34,21 +32,18 @@ class RegistryUnreachableError(UserError):  # it is a state of affairs, not a ki
 
 def refusal(response: requests.Response, host: str, deed: str) -> RegistryError:
     """The error for a registry's negative answer to `deed`, e.g. 'take the image x:1'."""
-    codes, said = _said(response)
-    way_out = _WAYS_OUT.get(response.status_code, "Try again later.")
+    status = response.status_code
+    way_out = _WAYS_OUT.get(status, "Try again later.")
     return RegistryError(
-        f"The registry {host} refuses to {deed}: {said} (HTTP {response.status_code}). {way_out}",
-        response.status_code,
-        codes,
+        f"The registry {host} refuses to {deed}: {_said(response)} (HTTP {status}). {way_out}",
+        status,
     )
 
 
-def _said(response: requests.Response) -> tuple[tuple[str, ...], str]:
+def _said(response: requests.Response) -> str:
     try:
         errors = response.json()["errors"]
-        codes = tuple(str(error["code"]) for error in errors)
-        said = "; ".join(f"{error['code']} {error.get('message', '')}".strip() for error in errors)
+        return "; ".join(f"{error['code']} {error.get('message', '')}".strip() for error in errors)
     except (ValueError, KeyError, TypeError):
         # No registry's own error: a proxy's page, or no body at all as after HEAD.
-        return (), response.reason or "no reason given"
-    return codes, said
+        return response.reason or "no reason given"

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fargate_batch.errors import UserError
-from hooks.empty_bucket import BATCH, EmptyBucket, delete_batch, empty_bucket, version_batches
+from hooks.empty_bucket import (
+    BATCH,
+    EmptyBucket,
+    abort_uploads,
+    delete_batch,
+    empty_bucket,
+    version_batches,
+)
 from hooks.stacks import NEVER_CREATED
 
 if TYPE_CHECKING:
@@ -234,3 +241,22 @@ def test_what_s3_keeps_for_ever_is_named_in_the_end(
         expect_delete(recorded, batch, kept("k0", "InternalError"))
     with pytest.raises(UserError, match="k0: InternalError, because"):
         delete_batch(recorded.client("s3"), "b", batch)
+
+
+def expect_abort(recorded: Any, code: str) -> None:
+    recorded["s3"].add_response(
+        "list_multipart_uploads", {"Uploads": [{"Key": "k", "UploadId": "1"}]}, {"Bucket": "b"}
+    )
+    recorded["s3"].add_client_error("abort_multipart_upload", code, "because", 404)
+
+
+def test_an_upload_that_somebody_finished_meanwhile_is_passed_over(recorded: Any) -> None:
+    expect_abort(recorded, "NoSuchUpload")
+    abort_uploads(recorded.client("s3"), "b")
+
+
+def test_a_refusal_to_abort_an_upload_is_not_swallowed(recorded: Any) -> None:
+    expect_abort(recorded, "AccessDenied")
+    s3 = recorded.client("s3")
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        abort_uploads(s3, "b")

@@ -10,8 +10,6 @@ from fargate_batch.errors import UserError
 from hooks.stacks import NEVER_CREATED
 from hooks.stop_tasks import (
     BATCH,
-    NO_CLUSTER,
-    NO_SERVICE,
     StopTasks,
     did_not_stop,
     list_tasks,
@@ -98,6 +96,21 @@ def start(ecs: Any, cluster: str, definition: str, count: int) -> list[str]:
     return [task["taskArn"] for task in answer["tasks"]]
 
 
+def serve(ecs: Any, cluster: str, definition: str, count: int) -> list[str]:
+    """Create the service `worker`; return its first tasks."""
+    ecs.create_service(
+        cluster=cluster,
+        serviceName="worker",
+        taskDefinition=definition,
+        desiredCount=count,
+        networkConfiguration=NETWORK,
+    )
+    deadline = time.monotonic() + 20
+    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
+        assert time.monotonic() < deadline
+    return sorted(arns)
+
+
 def statuses(ecs: Any, cluster: str, arns: list[str]) -> set[str]:
     return {task["lastStatus"] for task in ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]}
 
@@ -135,24 +148,18 @@ def test_a_service_does_not_start_another_task_in_place_of_one_that_is_stopped(
     client: Callable[[str], Any], cluster: str, definition: str
 ) -> None:
     ecs = client("ecs")
-    ecs.create_service(
-        cluster=cluster,
-        serviceName="worker",
-        taskDefinition=definition,
-        desiredCount=2,
-        networkConfiguration=NETWORK,
-    )
-    deadline = time.monotonic() + 20
-    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
-        assert time.monotonic() < deadline
+    arns = serve(ecs, cluster, definition, 2)
     stop_tasks(ecs, cluster, lambda *_: None)
-    assert statuses(ecs, cluster, sorted(arns)) == {"STOPPED"}
+    assert statuses(ecs, cluster, arns) == {"STOPPED"}
     (service,) = ecs.describe_services(cluster=cluster, services=["worker"])["services"]
     assert (service["desiredCount"], service["runningCount"]) == (0, 0)
     ecs.delete_service(cluster=cluster, service="worker")
 
 
-@pytest.mark.parametrize("code", [NO_CLUSTER, *NO_SERVICE])
+@pytest.mark.parametrize(
+    "code",
+    ["ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"],
+)
 def test_a_service_that_is_gone_needs_no_telling(recorded: Any, code: str) -> None:
     recorded["ecs"].add_client_error("update_service", code, "gone", 400)
     want_no_tasks(recorded.client("ecs"), "c", "worker")
@@ -162,19 +169,10 @@ def test_the_tasks_of_a_service_that_goes_are_waited_for(
     client: Callable[[str], Any], cluster: str, definition: str
 ) -> None:
     ecs = client("ecs")
-    ecs.create_service(
-        cluster=cluster,
-        serviceName="worker",
-        taskDefinition=definition,
-        desiredCount=1,
-        networkConfiguration=NETWORK,
-    )
-    deadline = time.monotonic() + 20
-    while not (arns := list_tasks(ecs, cluster, "RUNNING")):
-        assert time.monotonic() < deadline
+    arns = serve(ecs, cluster, definition, 1)
     ecs.delete_service(cluster=cluster, service="worker", force=True)
     stop_tasks(ecs, cluster, lambda *_: None)
-    assert statuses(ecs, cluster, sorted(arns)) == {"STOPPED"}
+    assert statuses(ecs, cluster, arns) == {"STOPPED"}
 
 
 @pytest.mark.usefixtures("on_local_aws")
@@ -297,6 +295,12 @@ def test_a_task_that_ecs_does_not_tell_about_is_not_taken_for_gone(recorded: Any
     expect_describe(recorded, {}, **{arn(1): "THROTTLED"})
     with pytest.raises(UserError, match=r"does not say whether .*task/c/00001 .*: THROTTLED"):
         unstopped(recorded.client("ecs"), "c", {arn(1)})
+
+
+@pytest.mark.parametrize("code", ["ClusterNotFoundException", "InvalidParameterException"])
+def test_a_task_or_cluster_that_is_gone_needs_no_stop(recorded: Any, code: str) -> None:
+    recorded["ecs"].add_client_error("stop_task", code, "gone", 400)
+    stop_task(recorded.client("ecs"), "c", arn(1))
 
 
 def test_a_refusal_to_stop_is_not_swallowed(recorded: Any) -> None:

@@ -37,6 +37,11 @@ class Target:
         images = self.ecr.list_images(repositoryName=self.name(stage))["imageIds"]
         return {image["imageTag"]: image["imageDigest"] for image in images}
 
+    def empty(self, stage: str) -> None:
+        """Delete every image of the stage's repository."""
+        ids = [{"imageDigest": digest} for digest in self.digests(stage).values()]
+        self.ecr.batch_delete_image(repositoryName=self.name(stage), imageIds=ids)
+
     def name(self, stage: str) -> str:
         return self.uris[stage].partition("/")[2]
 
@@ -45,8 +50,9 @@ class Target:
 
     def manifest(self, stage: str) -> dict[str, Any]:
         (digest,) = self.digests(stage).values()
-        content, _, _ = self.registry().manifest(self.name(stage), digest)
-        loaded: dict[str, Any] = json.loads(content)
+        loaded: dict[str, Any] = json.loads(
+            self.registry().manifest(self.name(stage), digest).content
+        )
         return loaded
 
     def layers(self, stage: str) -> list[dict[str, Any]]:
@@ -122,12 +128,12 @@ class BasePusher:
         registry = Registry(host)
         entries = []
         for architecture, tag in platforms.items():
-            content, media_type, digest = registry.manifest(repository, tag)
+            manifest = registry.manifest(repository, tag)
             entries.append(
                 {
-                    "mediaType": media_type,
-                    "digest": digest,
-                    "size": len(content),
+                    "mediaType": json.loads(manifest.content)["mediaType"],
+                    "digest": manifest.digest,
+                    "size": len(manifest.content),
                     "platform": {"os": "linux", "architecture": architecture},
                 }
             )

@@ -19,12 +19,12 @@ from imaging.engines import Engine, EngineError
 from imaging.registry import base_images
 from imaging.registry.authentication import Credentials
 from imaging.repositories import Access
+from tests.imaging.small_project import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STAGES = ("data-ingestion", "risk-calculation")
 REAL_BASE = os.environ.get("BASE_IMAGE", "")
 """Read before the fixtures hide it."""
 needs_base_image = pytest.mark.skipif(
@@ -87,8 +87,7 @@ def test_an_engine_s_image_holds_the_same_files_as_an_assembled_one(
     engine_files = {stage: pushed.files(stage) for stage in STAGES}
     engine_config = pushed.config("risk-calculation")["config"]
     for stage in STAGES:
-        ids = [{"imageDigest": digest} for digest in pushed.digests(stage).values()]
-        pushed.ecr.batch_delete_image(repositoryName=pushed.name(stage), imageIds=ids)
+        pushed.empty(stage)
     monkeypatch.setattr(engines, "find", lambda _choice: None)
     assembled = pushed.wanted(project, bases.push({}))
     pushing.push_changed(assembled, pushed.ecr, "auto", steps)

@@ -97,8 +97,7 @@ def test_a_host_image_brings_its_bytecode_and_is_the_same_bytes_again(
     for module in ("site-packages/%s/figures", "code/risk_calculation/%s/names"):
         assert f"opt/batch/{module % '__pycache__'}.{version}.pyc" in files
     first = target.layers("risk-calculation")
-    ids = [{"imageDigest": digest} for digest in target.digests("risk-calculation").values()]
-    target.ecr.batch_delete_image(repositoryName=target.name("risk-calculation"), imageIds=ids)
+    target.empty("risk-calculation")
     monkeypatch.setenv("XDG_CACHE_HOME", str(project.folder.parent / "other"))
     push(target, project, f"{free_address}/base:1", steps)
     assert target.layers("risk-calculation") == first

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imaging.manifests import MANIFEST
+from imaging.manifests import MANIFEST, Document
 from imaging.registry.authentication import Credentials
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError, RegistryUnreachableError
@@ -84,9 +84,7 @@ def test_a_bearer_challenge_is_answered_and_the_token_used_again(
 def test_anonymous_reading_buys_a_token_for_reading(behaviour: Any) -> None:
     behaviour.token = "public"  # noqa: S105  # no secret: anybody may have it
     behaviour.manifests["team/base", "1"] = (b'{"a": 1}', MANIFEST)
-    content, media_type, digest = registry(behaviour, None).manifest("team/base", "1")
-    assert (content, media_type) == (b'{"a": 1}', MANIFEST)
-    assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert registry(behaviour, None).manifest("team/base", "1") == Document(b'{"a": 1}')
     assert behaviour.scopes == ["repository:team/base:pull"]
 
 
@@ -94,7 +92,6 @@ def test_a_refused_push_says_what_the_registry_says(behaviour: Any) -> None:
     behaviour.deny_pushes = True
     with pytest.raises(RegistryError, match=r"DENIED not yours \(HTTP 403\)") as refused:
         registry(behaviour).push_blob("team/app", DIGEST, BLOB)
-    assert refused.value.codes == ("DENIED",)
     assert "take a layer into team/app" in str(refused.value)
     assert len([line for line in behaviour.requests if line.startswith("POST")]) == 1
 
