@@ -60,13 +60,13 @@ def _entry(line: str, lock: Path) -> Locked:
         requirement = Requirement(words[0].strip())
     except InvalidRequirement as error:
         raise UserError(
-            f"{lock}: '{words[0].strip()}' is no requirement; run `make lock`."
+            f"{lock}: '{words[0].strip()}' is no requirement; run `make lock-images`."
         ) from error
     hashes = tuple(word.split()[0] for word in words[1:])
     pinned = [specifier.operator for specifier in requirement.specifier] == ["=="]
     if not pinned or not hashes:
         raise UserError(
-            f"{lock}: {requirement.name} is not pinned with a hash; run `make lock`, which does so."
+            f"{lock}: {requirement.name} is not pinned with a hash; `make lock-images` does so."
         )
     return Locked(canonicalize_name(requirement.name), requirement, hashes)
 

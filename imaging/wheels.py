@@ -64,5 +64,5 @@ def _download(lock: Path, target: Target, into: Path) -> None:
         f"pip cannot fetch the wheels of {lock} for {target.label}:\n{said}\n"
         "Check the network and pip's index (`pip config list`). A library without a wheel for "
         f"that platform cannot go into an image: change {lock.with_suffix('.in').name} beside "
-        "the lock, then `make lock`."
+        "the lock, then `make lock-images`."
     )

@@ -53,7 +53,7 @@ def test_every_hash_is_kept(lock: Path) -> None:
 def test_an_entry_without_pin_or_hash_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "requirements.lock"
     path.write_text(f"{line}\n")
-    with pytest.raises(UserError, match=r"not pinned with a hash; run `make lock`"):
+    with pytest.raises(UserError, match=r"not pinned with a hash; `make lock-images` does so"):
         locks.read(path)
 
 
