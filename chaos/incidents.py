@@ -21,6 +21,7 @@ from chaos import audit
 from chaos.drill import Effort, batch, drop, settle, wait
 from chaos.files import File
 from fargate_batch.names import Output, StageOutput
+from local.faults.client import FaultsError
 from local.faults.settings import CallFaults, Faults
 
 if TYPE_CHECKING:
@@ -116,15 +117,17 @@ class Scene:
         )
 
     def workers(self, stage: str) -> list[str]:
-        """The running tasks of a stage's service."""
+        """The tasks of a stage's service that run by now, and are not about to."""
         environment = self.environment
         answer = environment.client("ecs").list_tasks(
             cluster=environment[Output.CLUSTER_NAME],
             serviceName=environment.of(stage, StageOutput.SERVICE_NAME),
             desiredStatus="RUNNING",
         )
-        arns: list[str] = answer["taskArns"]
-        return arns
+        described = environment.client("ecs").describe_tasks(
+            cluster=environment[Output.CLUSTER_NAME], tasks=answer["taskArns"]
+        )
+        return [task["taskArn"] for task in described["tasks"] if task["lastStatus"] == "RUNNING"]
 
     def processes(self, stage: str) -> list[int]:
         """The processes of a stage's workers, on this machine."""
@@ -323,7 +326,7 @@ def _play(scene: Scene, happening: Callable[[Scene, Incident], None]) -> Inciden
     with _timed(incident):
         try:
             happening(scene, incident)
-        except TimeoutError as error:
+        except (TimeoutError, FaultsError) as error:
             incident.wrong.append(str(error))
     return incident
 

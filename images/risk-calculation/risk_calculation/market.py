@@ -180,7 +180,7 @@ def market(scenario_set: pl.DataFrame, scenarios: int, base_currency: str, as_of
     priced = kinds.is_in(["EQ", "FX"]).to_numpy()[:, None]
     wrong = (~np.isfinite(moved) | (priced & (moved <= 0))).any(axis=1)
     if wrong.any():
-        kind, name, _ = names.row(int(wrong.argmax()))
+        kind, name, _ = names.row(int(np.argmax(wrong)))
         raise UnusableMarketError(
             f"A scenario moves the {kind} factor {name} to what is no price or no number; look at "
             "its history and at the stress scenarios."
