@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, Template, events, iam
 
-from fargate_batch import settings
 from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
-from fargate_batch.settings import Dispatch, Stage
+from fargate_batch.settings import Dispatch, Settings, Stage
 from fargate_batch.template import policy
 from fargate_batch.template.compute import ON_DEMAND, capacity_strategy
 from fargate_batch.template.failures import unfinished_tasks
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import give, new_template, rendered, wired
 from fargate_batch.template.run_task import ecs_parameters, run_task_statements
 
 BUCKET_NAMES = {"input": Output.INPUT_BUCKET_NAME, "output": Output.OUTPUT_BUCKET_NAME}
@@ -43,16 +41,8 @@ TARGET_ID = "work"
 RETRIES = events.RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=30)
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' rules, reconcile's, and the role with which EventBridge runs tasks."""
     names = GivenNames(environment.project)
     template = new_template("Rules that start a stage's work, and start it again where it failed")
@@ -85,7 +75,7 @@ def runs_tasks(stage: Stage) -> bool:
 def _rule(
     template: Template,
     stage: Stage,
-    environment: settings.Settings,
+    environment: Settings,
     role: iam.Role,
     names: GivenNames,
 ) -> events.Rule:
@@ -132,7 +122,7 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
 
 
 def _reconcile_rule(
-    template: Template, environment: settings.Settings, role: iam.Role, names: GivenNames
+    template: Template, environment: Settings, role: iam.Role, names: GivenNames
 ) -> events.Rule:
     minutes = environment.reconcile.every_minutes
     return events.Rule(
@@ -158,7 +148,7 @@ def _reconcile_rule(
 
 
 def _task_target(
-    template: Template, stage: Stage, environment: settings.Settings, role: iam.Role
+    template: Template, stage: Stage, environment: Settings, role: iam.Role
 ) -> events.Target:
     return events.Target(
         Id=TARGET_ID,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from troposphere import Select, Sub, Template, ec2
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
-from fargate_batch.settings import Endpoint
+from fargate_batch.settings import Endpoint, Settings
 from fargate_batch.template import policy, reconcile, stage_access
-from fargate_batch.template.parts import STRINGS, body, name_tag, new_template, wired
+from fargate_batch.template.parts import STRINGS, name_tag, new_template, rendered, wired
 
 # Whatever a role of the tasks allows must pass on its way as well.
 OBJECT_ACTIONS = [
@@ -24,16 +21,8 @@ LEDGER_ACTIONS = [*dict.fromkeys(stage_access.LEDGER_ACTIONS + reconcile.LEDGER_
 QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *stage_access.SEND_ACTIONS]
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """Gateways for S3 and DynamoDB, and an interface for each service that the settings name."""
     names = GivenNames(environment.project)
     template = new_template("Endpoints through which the tasks reach AWS's services")

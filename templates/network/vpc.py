@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, iam, logs
 
-from fargate_batch import settings
 from fargate_batch.names import FLOW_LOGS, GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, name_tag, new_template, wired
+from fargate_batch.template.parts import give, name_tag, new_template, rendered, wired
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Network, Settings
 
 ZONE_NAMES = ("a", "b", "c")
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range, or the range is too small for the tasks.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The VPC, its subnets, route tables and security groups, and its flow logs."""
     names = GivenNames(environment.project)
     template = new_template("Private subnets in three zones, their security groups and flow logs")
@@ -45,7 +39,7 @@ def build(environment: settings.Settings) -> Template:
     return template
 
 
-def _add_subnets(template: Template, network: settings.Network, names: GivenNames) -> None:
+def _add_subnets(template: Template, network: Network, names: GivenNames) -> None:
     subnets, tables = [], []
     for index, (zone, cidr) in enumerate(zip(ZONE_NAMES, network.subnets, strict=True)):
         title = zone.upper()
@@ -130,7 +124,7 @@ def _add_security_groups(template: Template, names: GivenNames) -> None:
     give(template, Output.ENDPOINT_SECURITY_GROUP_ID, Ref(endpoints))
 
 
-def _add_flow_logs(template: Template, network: settings.Network, names: GivenNames) -> None:
+def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> None:
     group = template.add_resource(
         logs.LogGroup(
             "FlowLogGroup",

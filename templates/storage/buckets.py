@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, Sub, Template, s3
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import give, new_template, rendered, wired
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings, Storage
 
 ALL_BLOCKED = s3.PublicAccessBlockConfiguration(
     BlockPublicAcls=True,
@@ -19,16 +21,8 @@ ALL_BLOCKED = s3.PublicAccessBlockConfiguration(
 )
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The input and the output bucket, and the bucket of their access logs."""
     names, storage = GivenNames(environment.project), environment.storage
     template = new_template("Buckets for input, output and access logs")
@@ -58,7 +52,7 @@ def _bucket_name(names: GivenNames, what: str) -> str:
 
 
 def _add_data_bucket(
-    template: Template, title: str, name: str, days: int, storage: settings.Storage
+    template: Template, title: str, name: str, days: int, storage: Storage
 ) -> None:
     template.add_resource(
         s3.Bucket(
@@ -98,9 +92,7 @@ def _add_data_bucket(
     )
 
 
-def _add_access_log_bucket(
-    template: Template, names: GivenNames, storage: settings.Storage
-) -> None:
+def _add_access_log_bucket(template: Template, names: GivenNames, storage: Storage) -> None:
     title = "AccessLogBucket"
     template.add_resource(
         s3.Bucket(
@@ -157,7 +149,7 @@ def _owner_enforced() -> s3.OwnershipControls:
     )
 
 
-def _lifecycle(days: int, storage: settings.Storage) -> s3.LifecycleConfiguration:
+def _lifecycle(days: int, storage: Storage) -> s3.LifecycleConfiguration:
     return s3.LifecycleConfiguration(
         Rules=[
             s3.LifecycleRule(

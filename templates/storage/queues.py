@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchkit.worker import VISIBILITY_SECONDS
 from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import give, new_template, rendered, wired
 
 if TYPE_CHECKING:
-    from fargate_batch.settings import Stage
+    from fargate_batch.settings import Settings, Stage, Storage
 
 # Attempts are counted in the claim, all ways to start the work together, and the worker itself sets
 # aside what three of them could not do, with the reason. A receive is no attempt: a message that
@@ -23,16 +22,8 @@ MOST_RECEIVES = 100
 LONG_POLL_SECONDS = 20
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' queues with their policies, and the alarm topic."""
     names = GivenNames(environment.project)
     template = new_template("Queues of the stages, and the topic of the alarms")
@@ -42,9 +33,7 @@ def build(environment: settings.Settings) -> Template:
     return template
 
 
-def _add_queues(
-    template: Template, stage: Stage, storage: settings.Storage, names: GivenNames
-) -> None:
+def _add_queues(template: Template, stage: Stage, storage: Storage, names: GivenNames) -> None:
     queue, dead_letters = f"{stage.logical_id}Queue", f"{stage.logical_id}DeadLetterQueue"
     encrypted = {
         "KmsMasterKeyId": wired(template, Output.KEY_ARN),
@@ -118,7 +107,7 @@ def _queue_arn(name: str) -> Sub:
     return Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
 
 
-def _add_alarm_topic(template: Template, environment: settings.Settings, names: GivenNames) -> None:
+def _add_alarm_topic(template: Template, environment: Settings, names: GivenNames) -> None:
     topic = template.add_resource(
         sns.Topic(
             "AlarmTopic",
