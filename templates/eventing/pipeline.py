@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from batchkit.events import S3_EVENT
 from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, Template, events, iam
 
@@ -84,14 +85,15 @@ def _rule(
         if runs_tasks(stage)
         else _queue_target(template, stage)
     )
+    source, kind = S3_EVENT
     return events.Rule(
         f"{stage.logical_id}Rule",
         Name=Sub(names.of(stage.name)),
         Description=f"Objects that {stage.name} works on",
         State="ENABLED",
         EventPattern={
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
+            "source": [source],
+            "detail-type": [kind],
             "detail": {
                 "bucket": {"name": [wired(template, BUCKET_NAMES[stage.source.bucket])]},
                 "object": {"key": [{"wildcard": stage.source.key_pattern}]},

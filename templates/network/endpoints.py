@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from troposphere import Select, Sub, Template, ec2
 
-from fargate_batch.names import GivenNames, Output
+from fargate_batch.names import GivenNames, Output, logical_id
 from fargate_batch.settings import Endpoint, Settings
 from fargate_batch.template import policy, reconcile, stage_access
 from fargate_batch.template.parts import STRINGS, name_tag, new_template, rendered, wired
@@ -19,6 +19,10 @@ OBJECT_ACTIONS = [
 ]
 LEDGER_ACTIONS = [*dict.fromkeys(stage_access.LEDGER_ACTIONS + reconcile.LEDGER_ACTIONS)]
 QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *stage_access.SEND_ACTIONS]
+
+OWN_ACCOUNT: policy.Condition = {
+    "StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")},
+}
 
 
 @rendered
@@ -46,12 +50,12 @@ def sceptre_handler(environment: Settings) -> Template:
     subnets = wired(template, Output.PRIVATE_SUBNET_IDS, kind=STRINGS)
     group = wired(template, Output.ENDPOINT_SECURITY_GROUP_ID)
     for service in environment.network.endpoints:
-        title = "".join(part.capitalize() for part in service.replace(".", "-").split("-"))
+        name = service.replace(".", "-")
         statements = _interface_policy(service, names)
         restricted = {"PolicyDocument": policy.document(*statements)} if statements else {}
         template.add_resource(
             ec2.VPCEndpoint(
-                f"{title}Endpoint",
+                f"{logical_id(name)}Endpoint",
                 VpcEndpointType="Interface",
                 ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
                 VpcId=vpc,
@@ -60,7 +64,7 @@ def sceptre_handler(environment: Settings) -> Template:
                     Select(zone, subnets) for zone in range(environment.network.endpoint_zones)
                 ],
                 SecurityGroupIds=[group],
-                Tags=name_tag(names.of(service.replace(".", "-"))),
+                Tags=name_tag(names.of(name)),
                 **restricted,
             )
         )
@@ -73,7 +77,7 @@ def _own(actions: list[str], *arns: str) -> policy.Statement:
         actions,
         [Sub(f"arn:${{AWS::Partition}}:{arn}") for arn in arns],
         principal="*",
-        condition={"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}},
+        condition=OWN_ACCOUNT,
     )
 
 
@@ -100,11 +104,11 @@ def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.State
     """What may pass an interface endpoint; empty where the service takes no such policy."""
     here = "${AWS::Region}:${AWS::AccountId}"
     if service in {Endpoint.ECR_API, Endpoint.ECR_DOCKER}:
-        # The token is asked for once and belongs to the account, so it has no resource.
-        token = policy.allow(["ecr:GetAuthorizationToken"], ["*"], principal="*")
-        token["Condition"] = {"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}}
         return [
-            token,
+            # The token is asked for once and belongs to the account, so it has no resource.
+            policy.allow(
+                ["ecr:GetAuthorizationToken"], ["*"], principal="*", condition=OWN_ACCOUNT
+            ),
             _own(
                 stage_access.PULL_ACTIONS,
                 f"ecr:{here}:repository/{names.repository('*')}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchkit.clients import LONG_POLL_SECONDS
 from batchkit.worker import VISIBILITY_SECONDS
 from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # meets a live claim is received and put back. So this is a backstop only, against a message that no
 # worker survives long enough to claim.
 MOST_RECEIVES = 100
-LONG_POLL_SECONDS = 20
 
 
 @rendered
