@@ -63,6 +63,17 @@ def wired(template: Template, name: str, *, kind: str = "String") -> Ref:
     return Ref(name)
 
 
+def mark(template: Template, output: str) -> str:
+    """What Fn::Sub replaces by another stack's output, which becomes a parameter."""
+    wired(template, output)
+    return f"${{{output}}}"
+
+
+def arn(service: str, resource: str) -> str:
+    """The ARN of a resource of this region and account, for Fn::Sub to fill in."""
+    return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
+
+
 def give(template: Template, name: str, value: Any, *, export: str | None = None) -> None:
     """Add an output; an export's name may use Fn::Sub's references."""
     exported = {} if export is None else {"Export": Export(Sub(export))}

@@ -10,7 +10,7 @@ from batchkit.variables import Variable
 from troposphere import Ref, Sub
 
 from fargate_batch.names import RECONCILE, SUFFIX_PARAMETER, Output, StageOutput
-from fargate_batch.template.parts import wired
+from fargate_batch.template.parts import mark, wired
 from fargate_batch.template.policy import Statement, allow
 from fargate_batch.template.stage_access import (
     SEND_ACTIONS,
@@ -71,19 +71,13 @@ def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
                     "name": stage.name,
                     "bucket": stage.source.bucket,
                     "key_pattern": stage.source.key_pattern,
-                    "queue_url": _mark(template, StageOutput.QUEUE_URL.of(stage.name)),
+                    "queue_url": mark(template, StageOutput.QUEUE_URL.of(stage.name)),
                 }
                 for stage in stages
             ],
             separators=(",", ":"),
         )
     )
-
-
-def _mark(template: Template, output: str) -> str:
-    """What Fn::Sub replaces by another stack's output."""
-    wired(template, output)
-    return f"${{{output}}}"
 
 
 def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement]:

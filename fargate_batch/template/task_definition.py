@@ -9,7 +9,7 @@ from troposphere import GetAtt, Ref, Sub, ecs, iam
 
 from fargate_batch.names import StageOutput, logical_id
 from fargate_batch.template import policy
-from fargate_batch.template.parts import give, wired
+from fargate_batch.template.parts import arn, give, wired
 
 if TYPE_CHECKING:
     from troposphere import Template
@@ -85,8 +85,7 @@ def _add_role(
             # Roles are the account's, not the region's.
             RoleName=Sub(names.of(f"{task.name}-{ROLE_NAMES[kind]}-${{AWS::Region}}")),
             AssumeRolePolicyDocument=policy.trust(
-                "ecs-tasks.amazonaws.com",
-                source_arn="arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*",
+                "ecs-tasks.amazonaws.com", source_arn=arn("ecs", "*")
             ),
             Policies=[
                 iam.Policy(

@@ -13,7 +13,7 @@ from fargate_batch.settings import Dispatch, Settings, Stage
 from fargate_batch.template import policy
 from fargate_batch.template.compute import ON_DEMAND, capacity_strategy
 from fargate_batch.template.failures import unfinished_tasks
-from fargate_batch.template.parts import give, new_template, rendered, wired
+from fargate_batch.template.parts import arn, give, mark, new_template, rendered, wired
 from fargate_batch.template.run_task import ecs_parameters, run_task_statements
 
 BUCKET_NAMES = {"input": Output.INPUT_BUCKET_NAME, "output": Output.OUTPUT_BUCKET_NAME}
@@ -108,7 +108,7 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
 
     In both dispatch modes: the input stage is always run, and a switch finds tasks still running.
     """
-    family = StageOutput.TASK_FAMILY.of(stage.name)
+    family = mark(template, StageOutput.TASK_FAMILY.of(stage.name))
     return events.Rule(
         f"{stage.logical_id}RetryRule",
         Name=Sub(names.retry_rule(stage.name)),
@@ -116,9 +116,7 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
         State="ENABLED",
         # The service's own tasks have the group service:..., and their messages come back by
         # themselves.
-        EventPattern=unfinished_tasks(
-            wired(template, Output.CLUSTER_ARN), Sub(f"family:${{{family}}}")
-        ),
+        EventPattern=unfinished_tasks(wired(template, Output.CLUSTER_ARN), Sub(f"family:{family}")),
         Targets=[_queue_target(template, stage)],
     )
 
@@ -187,7 +185,7 @@ def _overrides(stage: Stage) -> str:
     The placeholders stand without quotes: EventBridge writes each value as JSON, quotes and
     escapes included, so that a key with a quote in it stays a key.
     """
-    marks = {variable: f"<{placeholder}>" for variable, (placeholder, _) in HANDED_OVER.items()}
+    placeholders = {variable: f"<{name}>" for variable, (name, _) in HANDED_OVER.items()}
     text = json.dumps(
         {
             "containerOverrides": [
@@ -195,15 +193,16 @@ def _overrides(stage: Stage) -> str:
                     "name": stage.name,
                     "command": ["run"],
                     "environment": [
-                        {"name": variable, "value": mark} for variable, mark in marks.items()
+                        {"name": variable, "value": value}
+                        for variable, value in placeholders.items()
                     ],
                 }
             ]
         },
         separators=(",", ":"),
     )
-    for mark in marks.values():
-        text = text.replace(f'"{mark}"', mark)
+    for placeholder in placeholders.values():
+        text = text.replace(f'"{placeholder}"', placeholder)
     return text
 
 
@@ -212,9 +211,7 @@ def _role(template: Template, tasks: list[str], names: GivenNames) -> iam.Role:
         "EventBridgeRole",
         RoleName=Sub(names.of("events-${AWS::Region}")),
         AssumeRolePolicyDocument=policy.trust(
-            "events.amazonaws.com",
-            source_arn="arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
-            + names.of("*"),
+            "events.amazonaws.com", source_arn=arn("events", f"rule/{names.of('*')}")
         ),
         Policies=[
             iam.Policy(

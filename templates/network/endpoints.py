@@ -7,7 +7,7 @@ from troposphere import Select, Sub, Template, ec2
 from fargate_batch.names import GivenNames, Output, logical_id
 from fargate_batch.settings import Endpoint, Settings
 from fargate_batch.template import policy, reconcile, stage_access
-from fargate_batch.template.parts import STRINGS, name_tag, new_template, rendered, wired
+from fargate_batch.template.parts import STRINGS, arn, name_tag, new_template, rendered, wired
 
 # Whatever a role of the tasks allows must pass on its way as well.
 OBJECT_ACTIONS = [
@@ -71,18 +71,20 @@ def sceptre_handler(environment: Settings) -> Template:
     return template
 
 
-def _own(actions: list[str], *arns: str) -> policy.Statement:
+def _own(actions: list[str], *resources: str) -> policy.Statement:
     """Let this account's own principals through to these resources."""
     return policy.allow(
         actions,
-        [Sub(f"arn:${{AWS::Partition}}:{arn}") for arn in arns],
+        [Sub(resource) for resource in resources],
         principal="*",
         condition=OWN_ACCOUNT,
     )
 
 
 def _s3_policy(names: GivenNames) -> list[policy.Statement]:
-    bucket = "s3:::" + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
+    bucket = "arn:${AWS::Partition}:s3:::" + names.bucket(
+        "*", "${AWS::AccountId}", "${AWS::Region}"
+    )
     return [
         _own(OBJECT_ACTIONS, bucket, f"{bucket}/*"),
         # ECR keeps the images' layers in a bucket of its own, and Fargate fetches them from there.
@@ -96,31 +98,22 @@ def _s3_policy(names: GivenNames) -> list[policy.Statement]:
 
 
 def _dynamodb_policy(names: GivenNames) -> list[policy.Statement]:
-    table = f"dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/{names.table()}"
-    return [_own(LEDGER_ACTIONS, table)]
+    return [_own(LEDGER_ACTIONS, arn("dynamodb", f"table/{names.table()}"))]
 
 
 def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.Statement]:
     """What may pass an interface endpoint; empty where the service takes no such policy."""
-    here = "${AWS::Region}:${AWS::AccountId}"
     if service in {Endpoint.ECR_API, Endpoint.ECR_DOCKER}:
         return [
             # The token is asked for once and belongs to the account, so it has no resource.
             policy.allow(
                 ["ecr:GetAuthorizationToken"], ["*"], principal="*", condition=OWN_ACCOUNT
             ),
-            _own(
-                stage_access.PULL_ACTIONS,
-                f"ecr:{here}:repository/{names.repository('*')}",
-            ),
+            _own(stage_access.PULL_ACTIONS, arn("ecr", f"repository/{names.repository('*')}")),
         ]
     if service is Endpoint.LOGS:
-        return [
-            _own(
-                stage_access.WRITE_LOG_ACTIONS,
-                f"logs:{here}:log-group:{names.log_group('*')}:*",
-            )
-        ]
+        groups = arn("logs", f"log-group:{names.log_group('*')}:*")
+        return [_own(stage_access.WRITE_LOG_ACTIONS, groups)]
     if service is Endpoint.SQS:
-        return [_own(QUEUE_ACTIONS, f"sqs:{here}:{names.of('*')}")]
+        return [_own(QUEUE_ACTIONS, arn("sqs", names.of("*")))]
     return []

@@ -8,7 +8,7 @@ from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, i
 
 from fargate_batch.names import FLOW_LOGS, GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import give, name_tag, new_template, rendered, wired
+from fargate_batch.template.parts import arn, give, name_tag, new_template, rendered, wired
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Network, Settings
@@ -139,7 +139,7 @@ def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> N
             RoleName=Sub(names.of("vpc-flow-${AWS::Region}")),
             AssumeRolePolicyDocument=policy.trust(
                 "vpc-flow-logs.amazonaws.com",
-                source_arn="arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
+                source_arn=arn("ec2", "vpc-flow-log/*"),
             ),
             Policies=[
                 iam.Policy(
@@ -155,12 +155,7 @@ def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> N
                         ),
                         policy.allow(
                             ["logs:DescribeLogGroups"],
-                            [
-                                Sub(
-                                    "arn:${AWS::Partition}:logs:${AWS::Region}:"
-                                    "${AWS::AccountId}:log-group:*"
-                                )
-                            ],
+                            [Sub(arn("logs", "log-group:*"))],
                         ),
                     ),
                 )

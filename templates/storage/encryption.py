@@ -8,7 +8,7 @@ from troposphere import GetAtt, Ref, Sub, Template, kms
 
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import give, new_template, rendered
+from fargate_batch.template.parts import arn, give, new_template, rendered
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
@@ -108,11 +108,7 @@ def _logs(names: GivenNames) -> policy.Statement:
         condition={
             "ArnLike": {
                 "kms:EncryptionContext:aws:logs:arn": [
-                    Sub(
-                        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
-                        + group
-                    )
-                    for group in groups
+                    Sub(arn("logs", f"log-group:{group}")) for group in groups
                 ]
             }
         },

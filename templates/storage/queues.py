@@ -10,7 +10,7 @@ from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.template import policy
-from fargate_batch.template.parts import give, new_template, rendered, wired
+from fargate_batch.template.parts import arn, give, new_template, rendered, wired
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings, Stage, Storage
@@ -49,7 +49,7 @@ def _add_queues(template: Template, stage: Stage, storage: Storage, names: Given
             RedriveAllowPolicy={
                 "redrivePermission": "byQueue",
                 # By name, because the two queues would otherwise wait for each other.
-                "sourceQueueArns": [_queue_arn(names.of(stage.name))],
+                "sourceQueueArns": [Sub(arn("sqs", names.of(stage.name)))],
             },
             **encrypted,
         )
@@ -70,11 +70,11 @@ def _add_queues(template: Template, stage: Stage, storage: Storage, names: Given
     )
     # The rules are made later and by name, so that the queue can name them before they exist.
     rules = [
-        Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + name)
+        Sub(arn("events", f"rule/{name}"))
         for name in (names.of(stage.name), names.retry_rule(stage.name))
     ]
     for title in (queue, dead_letters):
-        arn = GetAtt(title, "Arn")
+        queue_arn = GetAtt(title, "Arn")
         template.add_resource(
             sqs.QueuePolicy(
                 f"{title}Policy",
@@ -82,12 +82,12 @@ def _add_queues(template: Template, stage: Stage, storage: Storage, names: Given
                 PolicyDocument=policy.document(
                     policy.allow(
                         ["sqs:SendMessage"],
-                        [arn],
+                        [queue_arn],
                         principal={"Service": "events.amazonaws.com"},
                         condition={"ArnEquals": {"aws:SourceArn": rules}},
                         sid="OnlyTheStagesRulesSend",
                     ),
-                    policy.deny_plain_http(["sqs:*"], [arn]),
+                    policy.deny_plain_http(["sqs:*"], [queue_arn]),
                 ),
             )
         )
@@ -101,10 +101,6 @@ def _add_queues(template: Template, stage: Stage, storage: Storage, names: Given
         StageOutput.DEAD_LETTER_QUEUE_NAME.of(stage.name),
         GetAtt(dead_letters, "QueueName"),
     )
-
-
-def _queue_arn(name: str) -> Sub:
-    return Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
 
 
 def _add_alarm_topic(template: Template, environment: Settings, names: GivenNames) -> None:
@@ -124,10 +120,7 @@ def _add_alarm_topic(template: Template, environment: Settings, names: GivenName
                     ["sns:Publish"],
                     [Ref(topic)],
                     principal={"Service": "cloudwatch.amazonaws.com"},
-                    condition=policy.from_this_account(
-                        "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-                        + names.of("*")
-                    ),
+                    condition=policy.from_this_account(arn("cloudwatch", f"alarm:{names.of('*')}")),
                     sid="AlarmsOfThisEnvironmentPublish",
                 ),
                 policy.deny_plain_http(["sns:Publish"], [Ref(topic)]),
