@@ -243,6 +243,14 @@ class Settings(Model):
         return self
 
     @property
+    def counts_tasks(self) -> bool:
+        """Whether somebody counts running tasks: Container Insights does, unless it is off.
+
+        Without it a queue's length is followed by the steps of the backlog policy alone.
+        """
+        return self.container_insights != "disabled"
+
+    @property
     def addresses_needed(self) -> int:
         """Addresses that each subnet must have.
 

@@ -32,7 +32,7 @@ def sceptre_handler(environment: Settings) -> Template:
         give(template, StageOutput.LOG_GROUP_NAME.of(task), Ref(group))
         give(template, StageOutput.LOG_GROUP_ARN.of(task), GetAtt(group, "Arn"))
     insights = {}
-    if environment.container_insights != "disabled":
+    if environment.counts_tasks:
         # Container Insights would make this group itself: kept for ever, without our key, and left
         # behind by a delete.
         template.add_resource(

@@ -26,19 +26,11 @@ def sceptre_handler(environment: Settings) -> Template:
             stage,
             service,
             names,
-            hold_backlog=stage.dispatch is Dispatch.QUEUE and counts_tasks(environment),
+            hold_backlog=stage.dispatch is Dispatch.QUEUE and environment.counts_tasks,
         )
         give(template, StageOutput.SERVICE_NAME.of(stage.name), GetAtt(service, "Name"))
         give(template, StageOutput.SERVICE_ARN.of(stage.name), Ref(service))
     return template
-
-
-def counts_tasks(environment: Settings) -> bool:
-    """Whether somebody counts the running tasks of a service: Container Insights does, if it is on.
-
-    Without it a queue's length is followed by the steps of the backlog policy alone.
-    """
-    return environment.container_insights != "disabled"
 
 
 def _service(

@@ -26,7 +26,8 @@ from fargate_batch.names import (
 from fargate_batch.template import policy
 from fargate_batch.template.dashboard import Widgets
 from fargate_batch.template.failures import failed_tasks
-from fargate_batch.template.metrics import OLDEST, WAITING, Metrics
+from fargate_batch.template.metric_names import OLDEST, WAITING
+from fargate_batch.template.metrics import Metrics
 from fargate_batch.template.parts import arn
 
 if TYPE_CHECKING:
