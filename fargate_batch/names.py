@@ -110,7 +110,8 @@ def logical_id(name: str) -> str:
 class GivenNames:
     """The names that resources carry on AWS; each ends in the environment's suffix.
 
-    Inside a template the suffix is the reference that Fn::Sub fills in, elsewhere its value.
+    Inside a template suffix, account and region are references that Fn::Sub fills in, elsewhere
+    their values.
     """
 
     project: str
@@ -119,6 +120,18 @@ class GivenNames:
     def of(self, what: str) -> str:
         """A name among the resources of one service, e.g. fargate-batch-data-ingestion-dev."""
         return f"{self.project}-{what}-{self.suffix}"
+
+    def role(self, what: str, region: str = "${AWS::Region}") -> str:
+        """A role; roles are the account's, so that two regions may not call theirs the same."""
+        return self.of(f"{what}-{region}")
+
+    def execution_role(self, task: str, region: str = "${AWS::Region}") -> str:
+        """The role of what Fargate does for a task; cut, for a name has 64 characters at most."""
+        return self.role(f"{task}-exec", region)
+
+    def task_role(self, task: str) -> str:
+        """The role of what a task's own code does."""
+        return self.role(f"{task}-task")
 
     def dead_letter_queue(self, stage: str) -> str:
         """Where a stage's messages go that no attempt could work."""
@@ -156,7 +169,9 @@ class GivenNames:
         """A stage's image repository."""
         return f"{self.project}/{stage}-{self.suffix}"
 
-    def bucket(self, what: str, account_id: str, region: str) -> str:
+    def bucket(
+        self, what: str, account_id: str = "${AWS::AccountId}", region: str = "${AWS::Region}"
+    ) -> str:
         """A bucket; bucket names are shared by all the world, hence account and region."""
         return f"{self.project}-{what}-{account_id}-{region}-{self.suffix}"
 

@@ -20,8 +20,6 @@ SCRATCH: Final = "scratch"
 SCRATCH_PATH: Final = "/tmp"  # noqa: S108  # inside the container
 # The stage images' user; it owns nothing on the root file system, which is read-only anyway.
 USER: Final = "10001:10001"
-# A role's name has 64 characters at most, so the longer kind is cut.
-ROLE_NAMES: Final = {"execution": "exec", "task": "task"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,10 @@ class Task:
 
 def add_task(template: Template, task: Task, names: GivenNames) -> None:
     """Add the task's roles and definition, and give their names away."""
-    execution = _add_role(template, task, names, "execution", task.execution)
-    role = _add_role(template, task, names, "task", task.permissions)
+    execution = _add_role(
+        template, task, "execution", names.execution_role(task.name), task.execution
+    )
+    role = _add_role(template, task, "task", names.task_role(task.name), task.permissions)
     definition = template.add_resource(
         ecs.TaskDefinition(
             f"{logical_id(task.name)}TaskDefinition",
@@ -75,15 +75,14 @@ def add_task(template: Template, task: Task, names: GivenNames) -> None:
 def _add_role(
     template: Template,
     task: Task,
-    names: GivenNames,
     kind: str,
+    name: str,
     statements: list[policy.Statement],
 ) -> iam.Role:
     return template.add_resource(
         iam.Role(
             f"{logical_id(task.name)}{kind.capitalize()}Role",
-            # Roles are the account's, not the region's.
-            RoleName=Sub(names.of(f"{task.name}-{ROLE_NAMES[kind]}-${{AWS::Region}}")),
+            RoleName=Sub(name),
             AssumeRolePolicyDocument=policy.trust(
                 "ecs-tasks.amazonaws.com", source_arn=arn("ecs", "*")
             ),

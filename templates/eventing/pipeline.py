@@ -209,7 +209,7 @@ def _overrides(stage: Stage) -> str:
 def _role(template: Template, tasks: list[str], names: GivenNames) -> iam.Role:
     return iam.Role(
         "EventBridgeRole",
-        RoleName=Sub(names.of("events-${AWS::Region}")),
+        RoleName=Sub(names.role("events")),
         AssumeRolePolicyDocument=policy.trust(
             "events.amazonaws.com", source_arn=arn("events", f"rule/{names.of('*')}")
         ),

@@ -82,9 +82,7 @@ def _own(actions: list[str], *resources: str) -> policy.Statement:
 
 
 def _s3_policy(names: GivenNames) -> list[policy.Statement]:
-    bucket = "arn:${AWS::Partition}:s3:::" + names.bucket(
-        "*", "${AWS::AccountId}", "${AWS::Region}"
-    )
+    bucket = "arn:${AWS::Partition}:s3:::" + names.bucket("*")
     return [
         _own(OBJECT_ACTIONS, bucket, f"{bucket}/*"),
         # ECR keeps the images' layers in a bucket of its own, and Fargate fetches them from there.

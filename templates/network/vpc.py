@@ -136,7 +136,7 @@ def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> N
     role = template.add_resource(
         iam.Role(
             "FlowLogRole",
-            RoleName=Sub(names.of("vpc-flow-${AWS::Region}")),
+            RoleName=Sub(names.role(FLOW_LOGS)),
             AssumeRolePolicyDocument=policy.trust(
                 "vpc-flow-logs.amazonaws.com",
                 source_arn=arn("ec2", "vpc-flow-log/*"),
@@ -171,6 +171,6 @@ def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> N
             LogDestinationType="cloud-watch-logs",
             LogGroupName=Ref(group),
             DeliverLogsPermissionArn=GetAtt(role, "Arn"),
-            Tags=name_tag(names.of("vpc-flow")),
+            Tags=name_tag(names.of(FLOW_LOGS)),
         )
     )

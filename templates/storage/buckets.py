@@ -41,14 +41,10 @@ def sceptre_handler(environment: Settings) -> Template:
             (Output.OUTPUT_BUCKET_NAME, Output.OUTPUT_BUCKET_ARN),
         ),
     ):
-        _add_data_bucket(template, title, _bucket_name(names, what), days, storage)
+        _add_data_bucket(template, title, names.bucket(what), days, storage)
         give(template, outputs[0], Ref(title))
         give(template, outputs[1], GetAtt(title, "Arn"))
     return template
-
-
-def _bucket_name(names: GivenNames, what: str) -> str:
-    return names.bucket(what, "${AWS::AccountId}", "${AWS::Region}")
 
 
 def _add_data_bucket(
@@ -97,7 +93,7 @@ def _add_access_log_bucket(template: Template, names: GivenNames, storage: Stora
     template.add_resource(
         s3.Bucket(
             title,
-            BucketName=Sub(_bucket_name(names, "access-logs")),
+            BucketName=Sub(names.bucket("access-logs")),
             # S3 delivers access logs to buckets with its own keys only.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/
             # enable-server-access-logging.html
@@ -127,8 +123,7 @@ def _add_access_log_bucket(template: Template, names: GivenNames, storage: Stora
                     [Sub("${AccessLogBucket.Arn}/*")],
                     principal={"Service": "logging.s3.amazonaws.com"},
                     condition=policy.from_this_account(
-                        "arn:${AWS::Partition}:s3:::"
-                        + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
+                        "arn:${AWS::Partition}:s3:::" + names.bucket("*")
                     ),
                     sid="S3WritesAccessLogs",
                 ),
