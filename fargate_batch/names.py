@@ -1,6 +1,7 @@
-"""Every name that more than one file must agree on: stacks, outputs, logical ids, variables.
+"""Every name that more than one file must agree on: stacks, outputs, logical ids, resources.
 
-Templates write these names, stack files and tests read them; none of them types one twice.
+What is Python takes a name from here. A stack file cannot, and spells it out; tests/config holds
+the two together.
 """
 
 from __future__ import annotations
@@ -59,14 +60,12 @@ class Output(StrEnum):
     OUTPUT_BUCKET_NAME = "OutputBucketName"
     OUTPUT_BUCKET_ARN = "OutputBucketArn"
     ACCESS_LOG_BUCKET_NAME = "AccessLogBucketName"
-    ACCESS_LOG_BUCKET_ARN = "AccessLogBucketArn"
     ALARM_TOPIC_ARN = "AlarmTopicArn"
     LEDGER_TABLE_NAME = "TurnAroundPromptTableName"
     LEDGER_TABLE_ARN = "TurnAroundPromptTableArn"
     CLUSTER_NAME = "ClusterName"
     CLUSTER_ARN = "ClusterArn"
     DEFAULT_SECURITY_GROUP_ID = "DefaultSecurityGroupId"
-    EVENTBRIDGE_ROLE_ARN = "EventBridgeRoleArn"
 
 
 class StageOutput(StrEnum):
@@ -90,7 +89,6 @@ class StageOutput(StrEnum):
     TASK_DEFINITION_ARN = "TaskDefinitionArn"
     TASK_FAMILY = "TaskFamily"
     SERVICE_NAME = "ServiceName"
-    SERVICE_ARN = "ServiceArn"
     RULE_NAME = "RuleName"
     RETRY_RULE_NAME = "RetryRuleName"
     IMAGE_URI = "ImageUri"

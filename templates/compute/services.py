@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Ref, Sub, Template, ecs
+from troposphere import GetAtt, Sub, Template, ecs
 
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.settings import Dispatch, Settings, Stage
@@ -29,7 +29,6 @@ def sceptre_handler(environment: Settings) -> Template:
             hold_backlog=stage.dispatch is Dispatch.QUEUE and environment.counts_tasks,
         )
         give(template, StageOutput.SERVICE_NAME.of(stage.name), GetAtt(service, "Name"))
-        give(template, StageOutput.SERVICE_ARN.of(stage.name), Ref(service))
     return template
 
 

@@ -60,7 +60,6 @@ def sceptre_handler(environment: Settings) -> Template:
         give(template, StageOutput.RETRY_RULE_NAME.of(stage.name), Ref(retry))
     schedule = template.add_resource(_reconcile_rule(template, environment, role, names))
     give(template, StageOutput.RULE_NAME.of(RECONCILE), Ref(schedule))
-    give(template, Output.EVENTBRIDGE_ROLE_ARN, GetAtt(role, "Arn"))
     return template
 
 

@@ -131,7 +131,6 @@ def _add_access_log_bucket(template: Template, names: GivenNames, storage: Stora
         )
     )
     give(template, Output.ACCESS_LOG_BUCKET_NAME, Ref(title))
-    give(template, Output.ACCESS_LOG_BUCKET_ARN, GetAtt(title, "Arn"))
 
 
 def _tls_only(title: str) -> policy.Statement:
