@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from troposphere import Ref
 
+from fargate_batch.errors import UserError
 from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN, Output
 from fargate_batch.template.parts import (
     STRINGS,
@@ -13,8 +15,15 @@ from fargate_batch.template.parts import (
     mark,
     name_tag,
     new_template,
+    rendered,
     wired,
 )
+
+
+def test_nothing_is_built_from_settings_that_are_wrong() -> None:
+    handler = rendered(lambda _: pytest.fail("the template was built"))
+    with pytest.raises(UserError, match=r"sceptre_user_data\.project"):
+        handler({"environment": "dev"})
 
 
 def test_every_template_takes_the_suffix() -> None:
