@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from fargate_batch.catalogue import Dispatch, Model, Scaling, Source, Stage
+from fargate_batch.catalogue import Dispatch, Model, Stage
 from fargate_batch.errors import UserError
 from fargate_batch.names import PLATFORM_NAMES, RECONCILE, GivenNames
 from fargate_batch.setting_problems import explain
@@ -32,9 +32,7 @@ __all__ = [
     "Endpoint",
     "Network",
     "Reconcile",
-    "Scaling",
     "Settings",
-    "Source",
     "Stage",
     "Storage",
     "load",

@@ -60,12 +60,8 @@ def execution_statements(template: Template, task: str, *, image_of: str) -> lis
 def task_statements(template: Template, stage: Stage) -> list[Statement]:
     """What the stage's code does: its objects, its queue, the ledger, and its own protection."""
     tasks = tasks_of_cluster(template)
-    buckets = {
-        "input": wired(template, Output.INPUT_BUCKET_ARN),
-        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
-    }
     statements = []
-    for bucket, arn in buckets.items():
+    for bucket, arn in bucket_arns(template).items():
         reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
         if reads:
             statements.append(allow(READ_ACTIONS, _objects(arn, reads)))
@@ -89,6 +85,14 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
             condition={"ArnEquals": {"ecs:cluster": wired(template, Output.CLUSTER_ARN)}},
         ),
     ]
+
+
+def bucket_arns(template: Template) -> dict[str, Ref]:
+    """The buckets' ARNs by the names that the catalogue gives the buckets."""
+    return {
+        "input": wired(template, Output.INPUT_BUCKET_ARN),
+        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
+    }
 
 
 def use_key_through(template: Template, *services: str) -> Statement:

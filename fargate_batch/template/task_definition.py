@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, ecs, iam
 
-from fargate_batch.names import StageOutput, logical_id
+from fargate_batch.names import SUFFIX_PARAMETER, Output, StageOutput, logical_id
 from fargate_batch.template import policy
 from fargate_batch.template.parts import arn, give, wired
 
@@ -70,6 +71,17 @@ def add_task(template: Template, task: Task, names: GivenNames) -> None:
     give(template, StageOutput.TASK_ROLE_ARN.of(task.name), GetAtt(role, "Arn"))
     give(template, StageOutput.TASK_DEFINITION_ARN.of(task.name), Ref(definition))
     give(template, StageOutput.TASK_FAMILY.of(task.name), Sub(names.of(task.name)))
+
+
+def every_tasks_variables(template: Template, task: str) -> dict[str, Any]:
+    """What each task is told: its name, and where the environment keeps its work."""
+    return {
+        Variable.STAGE: task,
+        Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
+        Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),
+        Variable.OUTPUT_BUCKET: wired(template, Output.OUTPUT_BUCKET_NAME),
+        Variable.LEDGER_TABLE: wired(template, Output.LEDGER_TABLE_NAME),
+    }
 
 
 def _add_role(
