@@ -1,6 +1,7 @@
-"""Every name that more than one file must agree on: stacks, outputs, logical ids, variables.
+"""Every name that more than one file must agree on: stacks, outputs, logical ids, resources.
 
-Templates write these names, stack files and tests read them; none of them types one twice.
+What is Python takes a name from here. A stack file cannot, and spells it out; tests/config holds
+the two together.
 """
 
 from __future__ import annotations
@@ -59,14 +60,12 @@ class Output(StrEnum):
     OUTPUT_BUCKET_NAME = "OutputBucketName"
     OUTPUT_BUCKET_ARN = "OutputBucketArn"
     ACCESS_LOG_BUCKET_NAME = "AccessLogBucketName"
-    ACCESS_LOG_BUCKET_ARN = "AccessLogBucketArn"
     ALARM_TOPIC_ARN = "AlarmTopicArn"
     LEDGER_TABLE_NAME = "TurnAroundPromptTableName"
     LEDGER_TABLE_ARN = "TurnAroundPromptTableArn"
     CLUSTER_NAME = "ClusterName"
     CLUSTER_ARN = "ClusterArn"
     DEFAULT_SECURITY_GROUP_ID = "DefaultSecurityGroupId"
-    EVENTBRIDGE_ROLE_ARN = "EventBridgeRoleArn"
 
 
 class StageOutput(StrEnum):
@@ -90,7 +89,6 @@ class StageOutput(StrEnum):
     TASK_DEFINITION_ARN = "TaskDefinitionArn"
     TASK_FAMILY = "TaskFamily"
     SERVICE_NAME = "ServiceName"
-    SERVICE_ARN = "ServiceArn"
     RULE_NAME = "RuleName"
     RETRY_RULE_NAME = "RetryRuleName"
     IMAGE_URI = "ImageUri"
@@ -110,7 +108,8 @@ def logical_id(name: str) -> str:
 class GivenNames:
     """The names that resources carry on AWS; each ends in the environment's suffix.
 
-    Inside a template the suffix is the reference that Fn::Sub fills in, elsewhere its value.
+    Inside a template suffix, account and region are references that Fn::Sub fills in, elsewhere
+    their values.
     """
 
     project: str
@@ -119,6 +118,18 @@ class GivenNames:
     def of(self, what: str) -> str:
         """A name among the resources of one service, e.g. fargate-batch-data-ingestion-dev."""
         return f"{self.project}-{what}-{self.suffix}"
+
+    def role(self, what: str, region: str = "${AWS::Region}") -> str:
+        """A role; roles are the account's, so that two regions may not call theirs the same."""
+        return self.of(f"{what}-{region}")
+
+    def execution_role(self, task: str, region: str = "${AWS::Region}") -> str:
+        """The role of what Fargate does for a task; cut, for a name has 64 characters at most."""
+        return self.role(f"{task}-exec", region)
+
+    def task_role(self, task: str) -> str:
+        """The role of what a task's own code does."""
+        return self.role(f"{task}-task")
 
     def dead_letter_queue(self, stage: str) -> str:
         """Where a stage's messages go that no attempt could work."""
@@ -156,7 +167,9 @@ class GivenNames:
         """A stage's image repository."""
         return f"{self.project}/{stage}-{self.suffix}"
 
-    def bucket(self, what: str, account_id: str, region: str) -> str:
+    def bucket(
+        self, what: str, account_id: str = "${AWS::AccountId}", region: str = "${AWS::Region}"
+    ) -> str:
         """A bucket; bucket names are shared by all the world, hence account and region."""
         return f"{self.project}-{what}-{account_id}-{region}-{self.suffix}"
 

@@ -52,18 +52,15 @@ def of(region: str) -> Prices:
     return _REGIONS.get(region, _REGIONS[_LISTED])
 
 
-def task_price_per_hour(
-    cpu: int, memory_mib: int, *, spot: bool = False, region: str = _LISTED
-) -> float:
-    """What a task costs in an hour.
+def task_price_per_hour(cpu: int, memory_mib: int, *, spot: bool = False) -> float:
+    """What a task costs in an hour in Ireland.
 
     Args:
         cpu: CPU units; 1024 are one vCPU.
         memory_mib: its memory.
         spot: whether it runs on FARGATE_SPOT.
-        region: where it runs.
     """
-    prices = of(region)
+    prices = _REGIONS[_LISTED]
     price = cpu / _UNITS_PER_VCPU * prices.vcpu + memory_mib / _MIB_PER_GB * prices.gigabyte
     return price * (1 - SPOT_DISCOUNT) if spot else price
 

@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from fargate_batch.catalogue import Dispatch, Model, Scaling, Source, Stage
+from fargate_batch.catalogue import Dispatch, Model, Stage
 from fargate_batch.errors import UserError
-from fargate_batch.names import PLATFORM_NAMES, RECONCILE
+from fargate_batch.names import PLATFORM_NAMES, RECONCILE, GivenNames
 from fargate_batch.setting_problems import explain
 
 __all__ = [
@@ -32,9 +32,7 @@ __all__ = [
     "Endpoint",
     "Network",
     "Reconcile",
-    "Scaling",
     "Settings",
-    "Source",
     "Stage",
     "Storage",
     "load",
@@ -215,11 +213,16 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _unique_stages(self) -> Settings:
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) != len(names):
-            raise ValueError(f"stages {names} name one stage twice")
-        others = {f"{name}-{kind}" for name in names for kind in ("retry", "dead-letter")}
-        taken = sorted(set(names) & {*PLATFORM_NAMES, *others})
+        stages = [stage.name for stage in self.stages]
+        if len(set(stages)) != len(stages):
+            raise ValueError(f"stages {stages} name one stage twice")
+        names = GivenNames(self.project, self.environment)
+        others = {
+            name(stage) for stage in stages for name in (names.retry_rule, names.dead_letter_queue)
+        }
+        taken = sorted(
+            stage for stage in stages if stage in PLATFORM_NAMES or names.of(stage) in others
+        )
         if taken:
             raise ValueError(
                 f"the platform itself has rules, queues or logs called {', '.join(taken)}; "
@@ -229,11 +232,12 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Settings:
+        names = GivenNames(self.project, self.environment)
         stage = max((RECONCILE, *(stage.name for stage in self.stages)), key=len)
         region = "x" * 14  # as long as the longest, e.g. ap-southeast-1
         for kind, limit, name in (
-            ("role", 64, f"{self.project}-{stage}-exec-{region}-{self.environment}"),
-            ("bucket", 63, f"{self.project}-access-logs-{'0' * 12}-{region}-{self.environment}"),
+            ("role", 64, names.execution_role(stage, region)),
+            ("bucket", 63, names.bucket("access-logs", "0" * 12, region)),
         ):
             if len(name) > limit:
                 raise ValueError(
@@ -241,6 +245,14 @@ class Settings(Model):
                     "shorten the environment's folder name, the project's or the stage's"
                 )
         return self
+
+    @property
+    def counts_tasks(self) -> bool:
+        """Whether somebody counts running tasks: Container Insights does, unless it is off.
+
+        Without it a queue's length is followed by the steps of the backlog policy alone.
+        """
+        return self.container_insights != "disabled"
 
     @property
     def addresses_needed(self) -> int:

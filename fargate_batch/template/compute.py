@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from troposphere import Sub
+
+from fargate_batch.names import Output
+from fargate_batch.template.parts import arn, mark
+
 if TYPE_CHECKING:
+    from troposphere import Template
+
     from fargate_batch.settings import Capacity
 
 PLATFORM_VERSION: Final = "1.4.0"
 
 ON_DEMAND: Final[list[dict[str, Any]]] = [{"CapacityProvider": "FARGATE", "Weight": 1}]
 """The strategy of a task that is not to be taken away."""
+
+
+def tasks_of_cluster(template: Template) -> Sub:
+    """The ARN of any task of the cluster, as a policy names it."""
+    return Sub(arn("ecs", f"task/{mark(template, Output.CLUSTER_NAME)}/*"))
 
 
 def capacity_strategy(capacity: Capacity, *, base: bool = True) -> list[dict[str, Any]]:

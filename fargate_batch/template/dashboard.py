@@ -10,7 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from batchkit.metrics import Metric
 
 from fargate_batch.names import RECONCILE, StageOutput
-from fargate_batch.template.metrics import OLDEST, WAITING
+from fargate_batch.template.metric_names import OLDEST, WAITING
 
 if TYPE_CHECKING:
     from fargate_batch.names import GivenNames
@@ -83,7 +83,7 @@ class Widgets:
             left=[self.metrics.queue(stage.name, WAITING) for stage in stages],
             width=HALF,
         )
-        if self.settings.container_insights == "disabled":
+        if not self.settings.counts_tasks:
             return [backlog]
         counted = [
             self.metrics.tasks_of_service(Fn.sub(self.names.service(stage.name)))

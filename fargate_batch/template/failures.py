@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from batchkit.events import TASK_EVENT
+
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 _FAILED: Final[list[dict[str, Any]]] = [
     {"containers": {"exitCode": [{"anything-but": 0}]}},
@@ -35,9 +37,10 @@ def unfinished_tasks(cluster_arn: Any, group: Any) -> dict[str, Any]:
 
 
 def _pattern(cluster_arn: Any, alternatives: list[dict[str, Any]]) -> dict[str, Any]:
+    source, kind = TASK_EVENT
     return {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Task State Change"],
+        "source": [source],
+        "detail-type": [kind],
         "detail": {
             "clusterArn": [cluster_arn],
             "lastStatus": ["STOPPED"],

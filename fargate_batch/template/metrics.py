@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from batchkit.metrics import NAMESPACE, Metric
 
 from fargate_batch.names import Output, StageOutput
+from fargate_batch.template.metric_names import INSIGHTS, RUNNING_TASKS, SQS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-WAITING: Final = "ApproximateNumberOfMessagesVisible"
-OLDEST: Final = "ApproximateAgeOfOldestMessage"
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Metrics:
     ) -> cloudwatch.Metric:
         """A metric of one of a stage's two queues."""
         return cloudwatch.Metric(
-            namespace="AWS/SQS",
+            namespace=SQS,
             metric_name=metric,
             dimensions_map={"QueueName": self.wired(queue.of(stage))},
             statistic="Maximum",
@@ -72,12 +70,12 @@ class Metrics:
 
     def tasks_of_service(self, name: str) -> cloudwatch.Metric:
         """How many tasks a service runs, as Container Insights counts them."""
-        return self.service(name, "RunningTaskCount", namespace="ECS/ContainerInsights")
+        return self.service(name, RUNNING_TASKS, namespace=INSIGHTS)
 
     def tasks(self) -> cloudwatch.Metric:
         """How many tasks the cluster runs, those of rules included."""
         return cloudwatch.Metric(
-            namespace="ECS/ContainerInsights",
+            namespace=INSIGHTS,
             metric_name="TaskCount",
             dimensions_map={"ClusterName": self.wired(Output.CLUSTER_NAME)},
         )

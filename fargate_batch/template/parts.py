@@ -1,14 +1,32 @@
-"""The parts every template is made of: the suffix parameter, wired parameters, outputs."""
+"""The parts every template is made of: its handler, the suffix, wired parameters, outputs."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from troposphere import Export, Output, Parameter, Ref, Sub, Tags, Template
 
+from fargate_batch import settings
 from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 STRINGS: Final = "CommaDelimitedList"
+
+
+def rendered(build: Callable[[settings.Settings], Template]) -> Callable[[dict[str, Any]], str]:
+    """Make the handler that Sceptre calls out of what builds a template from settings.
+
+    Returns:
+        Takes `sceptre_user_data` and returns the template's body; raises UserError when a setting
+        is missing or out of range.
+    """
+
+    def handler(sceptre_user_data: dict[str, Any]) -> str:
+        return body(build(settings.load(sceptre_user_data)))
+
+    return handler
 
 
 def new_template(description: str, *, default_suffix: str | None = None) -> Template:
@@ -43,6 +61,17 @@ def wired(template: Template, name: str, *, kind: str = "String") -> Ref:
     if name not in template.parameters:
         template.add_parameter(Parameter(name, Type=kind))
     return Ref(name)
+
+
+def mark(template: Template, output: str) -> str:
+    """What Fn::Sub replaces by another stack's output, which becomes a parameter."""
+    wired(template, output)
+    return f"${{{output}}}"
+
+
+def arn(service: str, resource: str) -> str:
+    """The ARN of a resource of this region and account, for Fn::Sub to fill in."""
+    return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
 
 
 def give(template: Template, name: str, value: Any, *, export: str | None = None) -> None:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.place import Route
 from batchkit.variables import Variable
-from troposphere import Ref, Sub
+from troposphere import Sub
 
-from fargate_batch.names import RECONCILE, SUFFIX_PARAMETER, Output, StageOutput
-from fargate_batch.template.parts import wired
+from fargate_batch.names import RECONCILE, Output, StageOutput
+from fargate_batch.template.parts import mark, wired
 from fargate_batch.template.policy import Statement, allow
 from fargate_batch.template.stage_access import (
     SEND_ACTIONS,
+    bucket_arns,
     execution_statements,
     use_key_through,
 )
-from fargate_batch.template.task_definition import Task
+from fargate_batch.template.task_definition import Task, every_tasks_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,11 +49,7 @@ def reconcile_task(template: Template, environment: Settings) -> Task:
         # It ends by itself, and ECS restarts only a service's unhealthy tasks.
         health_check=False,
         environment={
-            Variable.STAGE: RECONCILE,
-            Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
-            Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),
-            Variable.OUTPUT_BUCKET: wired(template, Output.OUTPUT_BUCKET_NAME),
-            Variable.LEDGER_TABLE: wired(template, Output.LEDGER_TABLE_NAME),
+            **every_tasks_variables(template, RECONCILE),
             Variable.STAGES: _routes(template, environment.stages),
             Variable.RECONCILE_LOOKBACK_HOURS: str(environment.reconcile.lookback_hours),
             Variable.RUN_EXPECTED_MINUTES: str(environment.alarms.run_expected_minutes),
@@ -71,7 +68,7 @@ def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
                     "name": stage.name,
                     "bucket": stage.source.bucket,
                     "key_pattern": stage.source.key_pattern,
-                    "queue_url": _mark(template, StageOutput.QUEUE_URL.of(stage.name)),
+                    "queue_url": mark(template, StageOutput.QUEUE_URL.of(stage.name)),
                 }
                 for stage in stages
             ],
@@ -80,20 +77,10 @@ def _routes(template: Template, stages: Iterable[Stage]) -> Sub:
     )
 
 
-def _mark(template: Template, output: str) -> str:
-    """What Fn::Sub replaces by another stack's output."""
-    wired(template, output)
-    return f"${{{output}}}"
-
-
 def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement]:
     """List what the stages listen to, without reading any of it; the ledger; the queues."""
-    buckets = {
-        "input": wired(template, Output.INPUT_BUCKET_ARN),
-        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
-    }
     listings = []
-    for bucket, arn in buckets.items():
+    for bucket, arn in bucket_arns(template).items():
         prefixes = _listened_to(stage for stage in stages if stage.source.bucket == bucket)
         if prefixes:
             listings.append(

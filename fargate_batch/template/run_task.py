@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from troposphere import Sub, events
 
 from fargate_batch.names import Output, StageOutput
-from fargate_batch.template.compute import PLATFORM_VERSION
-from fargate_batch.template.parts import STRINGS, wired
+from fargate_batch.template.compute import PLATFORM_VERSION, tasks_of_cluster
+from fargate_batch.template.parts import STRINGS, arn, mark, wired
 from fargate_batch.template.policy import Statement, allow
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def ecs_parameters(
 
 def run_task_statements(template: Template, tasks: list[str]) -> list[Statement]:
     """What EventBridge's role may do: run exactly these families, with exactly their roles."""
-    wired(template, Output.CLUSTER_NAME)
+    started = tasks_of_cluster(template)
     roles = (StageOutput.EXECUTION_ROLE_ARN, StageOutput.TASK_ROLE_ARN)
     return [
         allow(
@@ -61,12 +61,7 @@ def run_task_statements(template: Template, tasks: list[str]) -> list[Statement]
         ),
         allow(
             ["ecs:TagResource"],
-            [
-                Sub(
-                    "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:"
-                    f"task/${{{Output.CLUSTER_NAME}}}/*"
-                )
-            ],
+            [started],
             condition={"StringEquals": {"ecs:CreateAction": "RunTask"}},
         ),
         allow(
@@ -78,9 +73,5 @@ def run_task_statements(template: Template, tasks: list[str]) -> list[Statement]
 
 
 def _definition_arn(template: Template, task: str, revision: str = "") -> Sub:
-    family = StageOutput.TASK_FAMILY.of(task)
-    wired(template, family)
-    return Sub(
-        "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/"
-        f"${{{family}}}{revision}"
-    )
+    family = mark(template, StageOutput.TASK_FAMILY.of(task))
+    return Sub(arn("ecs", f"task-definition/{family}{revision}"))

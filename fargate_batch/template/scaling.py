@@ -8,6 +8,7 @@ from troposphere import GetAtt, Ref, Sub, cloudwatch
 from troposphere import applicationautoscaling as scaling
 
 from fargate_batch.names import Output, StageOutput, logical_id
+from fargate_batch.template.metric_names import IN_HAND, SQS, WAITING
 from fargate_batch.template.parts import wired
 from fargate_batch.template.tracking import hold_backlog_per_task, hold_cpu
 
@@ -87,8 +88,8 @@ def _leave_zero(
             f"{stage.logical_id}BacklogAlarm",
             AlarmName=Sub(names.of(f"{stage.name}-backlog")),
             AlarmDescription=f"Starts workers of {stage.name}; nobody needs to act.",
-            Namespace="AWS/SQS",
-            MetricName="ApproximateNumberOfMessagesVisible",
+            Namespace=SQS,
+            MetricName=WAITING,
             Dimensions=[
                 cloudwatch.MetricDimension(Name="QueueName", Value=_queue(template, stage))
             ],
@@ -125,8 +126,8 @@ def _return_when_idle(
             AlarmName=Sub(names.of(f"{stage.name}-idle")),
             AlarmDescription=f"Stops idle workers of {stage.name}; nobody needs to act.",
             Metrics=[
-                _alarmed(template, stage, "waiting", "ApproximateNumberOfMessagesVisible"),
-                _alarmed(template, stage, "in_hand", "ApproximateNumberOfMessagesNotVisible"),
+                _alarmed(template, stage, "waiting", WAITING),
+                _alarmed(template, stage, "in_hand", IN_HAND),
                 cloudwatch.MetricDataQuery(
                     Id="unfinished",
                     Expression="waiting + in_hand",
@@ -151,7 +152,7 @@ def _alarmed(
         Id=identifier,
         MetricStat=cloudwatch.MetricStat(
             Metric=cloudwatch.Metric(
-                Namespace="AWS/SQS",
+                Namespace=SQS,
                 MetricName=metric,
                 Dimensions=[
                     cloudwatch.MetricDimension(Name="QueueName", Value=_queue(template, stage))

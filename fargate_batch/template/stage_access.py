@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from troposphere import Join, Ref, Sub
 
 from fargate_batch.names import Output, StageOutput
+from fargate_batch.template.compute import tasks_of_cluster
 from fargate_batch.template.parts import wired
 from fargate_batch.template.policy import Statement, allow
 
@@ -58,13 +59,9 @@ def execution_statements(template: Template, task: str, *, image_of: str) -> lis
 
 def task_statements(template: Template, stage: Stage) -> list[Statement]:
     """What the stage's code does: its objects, its queue, the ledger, and its own protection."""
-    wired(template, Output.CLUSTER_NAME)
-    buckets = {
-        "input": wired(template, Output.INPUT_BUCKET_ARN),
-        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
-    }
+    tasks = tasks_of_cluster(template)
     statements = []
-    for bucket, arn in buckets.items():
+    for bucket, arn in bucket_arns(template).items():
         reads, writes = getattr(stage.reads, bucket), getattr(stage.writes, bucket)
         if reads:
             statements.append(allow(READ_ACTIONS, _objects(arn, reads)))
@@ -84,15 +81,18 @@ def task_statements(template: Template, stage: Stage) -> list[Statement]:
         # A worker protects itself from scale-in while it holds a message.
         allow(
             ["ecs:UpdateTaskProtection"],
-            [
-                Sub(
-                    "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:"
-                    f"task/${{{Output.CLUSTER_NAME}}}/*"
-                )
-            ],
+            [tasks],
             condition={"ArnEquals": {"ecs:cluster": wired(template, Output.CLUSTER_ARN)}},
         ),
     ]
+
+
+def bucket_arns(template: Template) -> dict[str, Ref]:
+    """The buckets' ARNs by the names that the catalogue gives the buckets."""
+    return {
+        "input": wired(template, Output.INPUT_BUCKET_ARN),
+        "output": wired(template, Output.OUTPUT_BUCKET_ARN),
+    }
 
 
 def use_key_through(template: Template, *services: str) -> Statement:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, ecs, iam
 
-from fargate_batch.names import StageOutput, logical_id
+from fargate_batch.names import SUFFIX_PARAMETER, Output, StageOutput, logical_id
 from fargate_batch.template import policy
-from fargate_batch.template.parts import give, wired
+from fargate_batch.template.parts import arn, give, wired
 
 if TYPE_CHECKING:
     from troposphere import Template
@@ -20,8 +21,6 @@ SCRATCH: Final = "scratch"
 SCRATCH_PATH: Final = "/tmp"  # noqa: S108  # inside the container
 # The stage images' user; it owns nothing on the root file system, which is read-only anyway.
 USER: Final = "10001:10001"
-# A role's name has 64 characters at most, so the longer kind is cut.
-ROLE_NAMES: Final = {"execution": "exec", "task": "task"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,10 @@ class Task:
 
 def add_task(template: Template, task: Task, names: GivenNames) -> None:
     """Add the task's roles and definition, and give their names away."""
-    execution = _add_role(template, task, names, "execution", task.execution)
-    role = _add_role(template, task, names, "task", task.permissions)
+    execution = _add_role(
+        template, task, "execution", names.execution_role(task.name), task.execution
+    )
+    role = _add_role(template, task, "task", names.task_role(task.name), task.permissions)
     definition = template.add_resource(
         ecs.TaskDefinition(
             f"{logical_id(task.name)}TaskDefinition",
@@ -72,21 +73,30 @@ def add_task(template: Template, task: Task, names: GivenNames) -> None:
     give(template, StageOutput.TASK_FAMILY.of(task.name), Sub(names.of(task.name)))
 
 
+def every_tasks_variables(template: Template, task: str) -> dict[str, Any]:
+    """What each task is told: its name, and where the environment keeps its work."""
+    return {
+        Variable.STAGE: task,
+        Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
+        Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),
+        Variable.OUTPUT_BUCKET: wired(template, Output.OUTPUT_BUCKET_NAME),
+        Variable.LEDGER_TABLE: wired(template, Output.LEDGER_TABLE_NAME),
+    }
+
+
 def _add_role(
     template: Template,
     task: Task,
-    names: GivenNames,
     kind: str,
+    name: str,
     statements: list[policy.Statement],
 ) -> iam.Role:
     return template.add_resource(
         iam.Role(
             f"{logical_id(task.name)}{kind.capitalize()}Role",
-            # Roles are the account's, not the region's.
-            RoleName=Sub(names.of(f"{task.name}-{ROLE_NAMES[kind]}-${{AWS::Region}}")),
+            RoleName=Sub(name),
             AssumeRolePolicyDocument=policy.trust(
-                "ecs-tasks.amazonaws.com",
-                source_arn="arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*",
+                "ecs-tasks.amazonaws.com", source_arn=arn("ecs", "*")
             ),
             Policies=[
                 iam.Policy(

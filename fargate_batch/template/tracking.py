@@ -8,6 +8,7 @@ from troposphere import GetAtt, Ref, Sub
 from troposphere import applicationautoscaling as scaling
 
 from fargate_batch.names import Output, StageOutput, logical_id
+from fargate_batch.template.metric_names import INSIGHTS, RUNNING_TASKS, SQS, WAITING
 from fargate_batch.template.parts import wired
 
 if TYPE_CHECKING:
@@ -62,20 +63,15 @@ def hold_backlog_per_task(
                 Metrics=[
                     _tracked(
                         "waiting",
-                        "AWS/SQS",
-                        "ApproximateNumberOfMessagesVisible",
+                        SQS,
+                        WAITING,
                         "Maximum",
-                        [
-                            dimension(
-                                Name="QueueName",
-                                Value=queue,
-                            )
-                        ],
+                        [dimension(Name="QueueName", Value=queue)],
                     ),
                     _tracked(
                         "running",
-                        "ECS/ContainerInsights",
-                        "RunningTaskCount",
+                        INSIGHTS,
+                        RUNNING_TASKS,
                         "Average",
                         [
                             dimension(

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, Sub, Template, ecs, logs
 
-from fargate_batch import settings
 from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput, logical_id
 from fargate_batch.template.compute import capacity_strategy
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import give, new_template, rendered, wired
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The cluster with both Fargate providers, and the log groups."""
     names = GivenNames(environment.project)
     template = new_template("The cluster of the tasks, and their log groups")
@@ -38,7 +32,7 @@ def build(environment: settings.Settings) -> Template:
         give(template, StageOutput.LOG_GROUP_NAME.of(task), Ref(group))
         give(template, StageOutput.LOG_GROUP_ARN.of(task), GetAtt(group, "Arn"))
     insights = {}
-    if environment.container_insights != "disabled":
+    if environment.counts_tasks:
         # Container Insights would make this group itself: kept for ever, without our key, and left
         # behind by a delete.
         template.add_resource(

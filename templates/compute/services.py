@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from troposphere import GetAtt, Sub, Template, ecs
 
-from troposphere import GetAtt, Ref, Sub, Template, ecs
-
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
-from fargate_batch.settings import Dispatch, Stage
+from fargate_batch.settings import Dispatch, Settings, Stage
 from fargate_batch.template.compute import PLATFORM_VERSION, capacity_strategy
-from fargate_batch.template.parts import STRINGS, body, give, new_template, wired
+from fargate_batch.template.parts import STRINGS, give, new_template, rendered, wired
 from fargate_batch.template.scaling import add_scaling
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' services, their scalable targets and policies."""
     names = GivenNames(environment.project)
     template = new_template("Services of the stages, and how they scale")
@@ -37,23 +26,14 @@ def build(environment: settings.Settings) -> Template:
             stage,
             service,
             names,
-            hold_backlog=stage.dispatch is Dispatch.QUEUE and counts_tasks(environment),
+            hold_backlog=stage.dispatch is Dispatch.QUEUE and environment.counts_tasks,
         )
         give(template, StageOutput.SERVICE_NAME.of(stage.name), GetAtt(service, "Name"))
-        give(template, StageOutput.SERVICE_ARN.of(stage.name), Ref(service))
     return template
 
 
-def counts_tasks(environment: settings.Settings) -> bool:
-    """Whether somebody counts the running tasks of a service: Container Insights does, if it is on.
-
-    Without it a queue's length is followed by the steps of the backlog policy alone.
-    """
-    return environment.container_insights != "disabled"
-
-
 def _service(
-    template: Template, stage: Stage, environment: settings.Settings, names: GivenNames
+    template: Template, stage: Stage, environment: Settings, names: GivenNames
 ) -> ecs.Service:
     return ecs.Service(
         f"{stage.logical_id}Service",

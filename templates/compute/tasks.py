@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchkit.variables import Variable
-from troposphere import Ref, Template
 
-from fargate_batch import prices, settings
-from fargate_batch.names import SUFFIX_PARAMETER, GivenNames, Output, StageOutput
-from fargate_batch.template.parts import body, new_template, wired
+from fargate_batch import prices
+from fargate_batch.names import GivenNames, StageOutput
+from fargate_batch.template.parts import new_template, rendered, wired
 from fargate_batch.template.reconcile import reconcile_task
 from fargate_batch.template.stage_access import execution_statements, task_statements
-from fargate_batch.template.task_definition import Task, add_task
+from fargate_batch.template.task_definition import Task, add_task, every_tasks_variables
 
 if TYPE_CHECKING:
-    from fargate_batch.settings import Capacity, Stage
+    from troposphere import Template
+
+    from fargate_batch.settings import Capacity, Settings, Stage
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The execution roles, task roles and task definitions."""
     names = GivenNames(environment.project)
     template = new_template("Task definitions of the stages and of reconcile, and their roles")
@@ -48,11 +41,7 @@ def _stage_task(template: Template, stage: Stage, capacity: Capacity) -> Task:
         memory=stage.memory,
         environment={
             **stage.environment,
-            Variable.STAGE: stage.name,
-            Variable.ENVIRONMENT: Ref(SUFFIX_PARAMETER),
-            Variable.INPUT_BUCKET: wired(template, Output.INPUT_BUCKET_NAME),
-            Variable.OUTPUT_BUCKET: wired(template, Output.OUTPUT_BUCKET_NAME),
-            Variable.LEDGER_TABLE: wired(template, Output.LEDGER_TABLE_NAME),
+            **every_tasks_variables(template, stage.name),
             Variable.QUEUE_URL: wired(template, StageOutput.QUEUE_URL.of(stage.name)),
             Variable.DEAD_LETTER_QUEUE_URL: wired(
                 template, StageOutput.DEAD_LETTER_QUEUE_URL.of(stage.name)

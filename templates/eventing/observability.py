@@ -26,7 +26,9 @@ from fargate_batch.names import (
 from fargate_batch.template import policy
 from fargate_batch.template.dashboard import Widgets
 from fargate_batch.template.failures import failed_tasks
-from fargate_batch.template.metrics import OLDEST, WAITING, Metrics
+from fargate_batch.template.metric_names import OLDEST, WAITING
+from fargate_batch.template.metrics import Metrics
+from fargate_batch.template.parts import arn
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
 # So many of its periods in a row without a sign of life.
 RECONCILES_MISSED = 3
-LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
-RULE_ARN = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
 
 
 class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships no types
@@ -106,7 +106,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             targets=[
                 events.CfnRule.TargetProperty(
                     id="log",
-                    arn=Fn.sub(LOG_GROUP_ARN + self._names.failure_log_group()),
+                    arn=Fn.sub(arn("logs", f"log-group:{self._names.failure_log_group()}")),
                 )
             ],
         )
@@ -120,7 +120,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         # The service that delivers creates streams without naming the rule.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         writers = {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]}
-        rule = Fn.sub(RULE_ARN + self._names.of(TASK_FAILURES))
+        rule = Fn.sub(arn("events", f"rule/{self._names.of(TASK_FAILURES)}"))
         document = policy.document(
             policy.allow(["logs:CreateLogStream"], [group.attr_arn], principal=writers),
             policy.allow(

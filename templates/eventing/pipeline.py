@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from batchkit.events import S3_EVENT
 from batchkit.variables import Variable
 from troposphere import GetAtt, Ref, Sub, Template, events, iam
 
-from fargate_batch import settings
 from fargate_batch.names import RECONCILE, GivenNames, Output, StageOutput
-from fargate_batch.settings import Dispatch, Stage
+from fargate_batch.settings import Dispatch, Settings, Stage
 from fargate_batch.template import policy
 from fargate_batch.template.compute import ON_DEMAND, capacity_strategy
 from fargate_batch.template.failures import unfinished_tasks
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import arn, give, mark, new_template, rendered, wired
 from fargate_batch.template.run_task import ecs_parameters, run_task_statements
 
 BUCKET_NAMES = {"input": Output.INPUT_BUCKET_NAME, "output": Output.OUTPUT_BUCKET_NAME}
@@ -43,16 +42,8 @@ TARGET_ID = "work"
 RETRIES = events.RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=30)
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' rules, reconcile's, and the role with which EventBridge runs tasks."""
     names = GivenNames(environment.project)
     template = new_template("Rules that start a stage's work, and start it again where it failed")
@@ -69,7 +60,6 @@ def build(environment: settings.Settings) -> Template:
         give(template, StageOutput.RETRY_RULE_NAME.of(stage.name), Ref(retry))
     schedule = template.add_resource(_reconcile_rule(template, environment, role, names))
     give(template, StageOutput.RULE_NAME.of(RECONCILE), Ref(schedule))
-    give(template, Output.EVENTBRIDGE_ROLE_ARN, GetAtt(role, "Arn"))
     return template
 
 
@@ -85,7 +75,7 @@ def runs_tasks(stage: Stage) -> bool:
 def _rule(
     template: Template,
     stage: Stage,
-    environment: settings.Settings,
+    environment: Settings,
     role: iam.Role,
     names: GivenNames,
 ) -> events.Rule:
@@ -94,14 +84,15 @@ def _rule(
         if runs_tasks(stage)
         else _queue_target(template, stage)
     )
+    source, kind = S3_EVENT
     return events.Rule(
         f"{stage.logical_id}Rule",
         Name=Sub(names.of(stage.name)),
         Description=f"Objects that {stage.name} works on",
         State="ENABLED",
         EventPattern={
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
+            "source": [source],
+            "detail-type": [kind],
             "detail": {
                 "bucket": {"name": [wired(template, BUCKET_NAMES[stage.source.bucket])]},
                 "object": {"key": [{"wildcard": stage.source.key_pattern}]},
@@ -116,7 +107,7 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
 
     In both dispatch modes: the input stage is always run, and a switch finds tasks still running.
     """
-    family = StageOutput.TASK_FAMILY.of(stage.name)
+    family = mark(template, StageOutput.TASK_FAMILY.of(stage.name))
     return events.Rule(
         f"{stage.logical_id}RetryRule",
         Name=Sub(names.retry_rule(stage.name)),
@@ -124,15 +115,13 @@ def _retry_rule(template: Template, stage: Stage, names: GivenNames) -> events.R
         State="ENABLED",
         # The service's own tasks have the group service:..., and their messages come back by
         # themselves.
-        EventPattern=unfinished_tasks(
-            wired(template, Output.CLUSTER_ARN), Sub(f"family:${{{family}}}")
-        ),
+        EventPattern=unfinished_tasks(wired(template, Output.CLUSTER_ARN), Sub(f"family:{family}")),
         Targets=[_queue_target(template, stage)],
     )
 
 
 def _reconcile_rule(
-    template: Template, environment: settings.Settings, role: iam.Role, names: GivenNames
+    template: Template, environment: Settings, role: iam.Role, names: GivenNames
 ) -> events.Rule:
     minutes = environment.reconcile.every_minutes
     return events.Rule(
@@ -158,7 +147,7 @@ def _reconcile_rule(
 
 
 def _task_target(
-    template: Template, stage: Stage, environment: settings.Settings, role: iam.Role
+    template: Template, stage: Stage, environment: Settings, role: iam.Role
 ) -> events.Target:
     return events.Target(
         Id=TARGET_ID,
@@ -195,7 +184,7 @@ def _overrides(stage: Stage) -> str:
     The placeholders stand without quotes: EventBridge writes each value as JSON, quotes and
     escapes included, so that a key with a quote in it stays a key.
     """
-    marks = {variable: f"<{placeholder}>" for variable, (placeholder, _) in HANDED_OVER.items()}
+    placeholders = {variable: f"<{name}>" for variable, (name, _) in HANDED_OVER.items()}
     text = json.dumps(
         {
             "containerOverrides": [
@@ -203,26 +192,25 @@ def _overrides(stage: Stage) -> str:
                     "name": stage.name,
                     "command": ["run"],
                     "environment": [
-                        {"name": variable, "value": mark} for variable, mark in marks.items()
+                        {"name": variable, "value": value}
+                        for variable, value in placeholders.items()
                     ],
                 }
             ]
         },
         separators=(",", ":"),
     )
-    for mark in marks.values():
-        text = text.replace(f'"{mark}"', mark)
+    for placeholder in placeholders.values():
+        text = text.replace(f'"{placeholder}"', placeholder)
     return text
 
 
 def _role(template: Template, tasks: list[str], names: GivenNames) -> iam.Role:
     return iam.Role(
         "EventBridgeRole",
-        RoleName=Sub(names.of("events-${AWS::Region}")),
+        RoleName=Sub(names.role("events")),
         AssumeRolePolicyDocument=policy.trust(
-            "events.amazonaws.com",
-            source_arn="arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
-            + names.of("*"),
+            "events.amazonaws.com", source_arn=arn("events", f"rule/{names.of('*')}")
         ),
         Policies=[
             iam.Policy(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from troposphere import Select, Sub, Template, ec2
 
-from fargate_batch import settings
-from fargate_batch.names import GivenNames, Output
-from fargate_batch.settings import Endpoint
+from fargate_batch.names import GivenNames, Output, logical_id
+from fargate_batch.settings import Endpoint, Settings
 from fargate_batch.template import policy, reconcile, stage_access
-from fargate_batch.template.parts import STRINGS, body, name_tag, new_template, wired
+from fargate_batch.template.parts import STRINGS, arn, name_tag, new_template, rendered, wired
 
 # Whatever a role of the tasks allows must pass on its way as well.
 OBJECT_ACTIONS = [
@@ -23,17 +20,13 @@ OBJECT_ACTIONS = [
 LEDGER_ACTIONS = [*dict.fromkeys(stage_access.LEDGER_ACTIONS + reconcile.LEDGER_ACTIONS)]
 QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *stage_access.SEND_ACTIONS]
 
-
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
+OWN_ACCOUNT: policy.Condition = {
+    "StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")},
+}
 
 
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """Gateways for S3 and DynamoDB, and an interface for each service that the settings name."""
     names = GivenNames(environment.project)
     template = new_template("Endpoints through which the tasks reach AWS's services")
@@ -57,12 +50,12 @@ def build(environment: settings.Settings) -> Template:
     subnets = wired(template, Output.PRIVATE_SUBNET_IDS, kind=STRINGS)
     group = wired(template, Output.ENDPOINT_SECURITY_GROUP_ID)
     for service in environment.network.endpoints:
-        title = "".join(part.capitalize() for part in service.replace(".", "-").split("-"))
+        name = service.replace(".", "-")
         statements = _interface_policy(service, names)
         restricted = {"PolicyDocument": policy.document(*statements)} if statements else {}
         template.add_resource(
             ec2.VPCEndpoint(
-                f"{title}Endpoint",
+                f"{logical_id(name)}Endpoint",
                 VpcEndpointType="Interface",
                 ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
                 VpcId=vpc,
@@ -71,25 +64,25 @@ def build(environment: settings.Settings) -> Template:
                     Select(zone, subnets) for zone in range(environment.network.endpoint_zones)
                 ],
                 SecurityGroupIds=[group],
-                Tags=name_tag(names.of(service.replace(".", "-"))),
+                Tags=name_tag(names.of(name)),
                 **restricted,
             )
         )
     return template
 
 
-def _own(actions: list[str], *arns: str) -> policy.Statement:
+def _own(actions: list[str], *resources: str) -> policy.Statement:
     """Let this account's own principals through to these resources."""
     return policy.allow(
         actions,
-        [Sub(f"arn:${{AWS::Partition}}:{arn}") for arn in arns],
+        [Sub(resource) for resource in resources],
         principal="*",
-        condition={"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}},
+        condition=OWN_ACCOUNT,
     )
 
 
 def _s3_policy(names: GivenNames) -> list[policy.Statement]:
-    bucket = "s3:::" + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
+    bucket = "arn:${AWS::Partition}:s3:::" + names.bucket("*")
     return [
         _own(OBJECT_ACTIONS, bucket, f"{bucket}/*"),
         # ECR keeps the images' layers in a bucket of its own, and Fargate fetches them from there.
@@ -103,31 +96,22 @@ def _s3_policy(names: GivenNames) -> list[policy.Statement]:
 
 
 def _dynamodb_policy(names: GivenNames) -> list[policy.Statement]:
-    table = f"dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/{names.table()}"
-    return [_own(LEDGER_ACTIONS, table)]
+    return [_own(LEDGER_ACTIONS, arn("dynamodb", f"table/{names.table()}"))]
 
 
 def _interface_policy(service: Endpoint, names: GivenNames) -> list[policy.Statement]:
     """What may pass an interface endpoint; empty where the service takes no such policy."""
-    here = "${AWS::Region}:${AWS::AccountId}"
     if service in {Endpoint.ECR_API, Endpoint.ECR_DOCKER}:
-        # The token is asked for once and belongs to the account, so it has no resource.
-        token = policy.allow(["ecr:GetAuthorizationToken"], ["*"], principal="*")
-        token["Condition"] = {"StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")}}
         return [
-            token,
-            _own(
-                stage_access.PULL_ACTIONS,
-                f"ecr:{here}:repository/{names.repository('*')}",
+            # The token is asked for once and belongs to the account, so it has no resource.
+            policy.allow(
+                ["ecr:GetAuthorizationToken"], ["*"], principal="*", condition=OWN_ACCOUNT
             ),
+            _own(stage_access.PULL_ACTIONS, arn("ecr", f"repository/{names.repository('*')}")),
         ]
     if service is Endpoint.LOGS:
-        return [
-            _own(
-                stage_access.WRITE_LOG_ACTIONS,
-                f"logs:{here}:log-group:{names.log_group('*')}:*",
-            )
-        ]
+        groups = arn("logs", f"log-group:{names.log_group('*')}:*")
+        return [_own(stage_access.WRITE_LOG_ACTIONS, groups)]
     if service is Endpoint.SQS:
-        return [_own(QUEUE_ACTIONS, f"sqs:{here}:{names.of('*')}")]
+        return [_own(QUEUE_ACTIONS, arn("sqs", names.of("*")))]
     return []

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, iam, logs
 
-from fargate_batch import settings
 from fargate_batch.names import FLOW_LOGS, GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, name_tag, new_template, wired
+from fargate_batch.template.parts import arn, give, name_tag, new_template, rendered, wired
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Network, Settings
 
 ZONE_NAMES = ("a", "b", "c")
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range, or the range is too small for the tasks.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The VPC, its subnets, route tables and security groups, and its flow logs."""
     names = GivenNames(environment.project)
     template = new_template("Private subnets in three zones, their security groups and flow logs")
@@ -45,7 +39,7 @@ def build(environment: settings.Settings) -> Template:
     return template
 
 
-def _add_subnets(template: Template, network: settings.Network, names: GivenNames) -> None:
+def _add_subnets(template: Template, network: Network, names: GivenNames) -> None:
     subnets, tables = [], []
     for index, (zone, cidr) in enumerate(zip(ZONE_NAMES, network.subnets, strict=True)):
         title = zone.upper()
@@ -130,7 +124,7 @@ def _add_security_groups(template: Template, names: GivenNames) -> None:
     give(template, Output.ENDPOINT_SECURITY_GROUP_ID, Ref(endpoints))
 
 
-def _add_flow_logs(template: Template, network: settings.Network, names: GivenNames) -> None:
+def _add_flow_logs(template: Template, network: Network, names: GivenNames) -> None:
     group = template.add_resource(
         logs.LogGroup(
             "FlowLogGroup",
@@ -142,10 +136,10 @@ def _add_flow_logs(template: Template, network: settings.Network, names: GivenNa
     role = template.add_resource(
         iam.Role(
             "FlowLogRole",
-            RoleName=Sub(names.of("vpc-flow-${AWS::Region}")),
+            RoleName=Sub(names.role(FLOW_LOGS)),
             AssumeRolePolicyDocument=policy.trust(
                 "vpc-flow-logs.amazonaws.com",
-                source_arn="arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
+                source_arn=arn("ec2", "vpc-flow-log/*"),
             ),
             Policies=[
                 iam.Policy(
@@ -161,12 +155,7 @@ def _add_flow_logs(template: Template, network: settings.Network, names: GivenNa
                         ),
                         policy.allow(
                             ["logs:DescribeLogGroups"],
-                            [
-                                Sub(
-                                    "arn:${AWS::Partition}:logs:${AWS::Region}:"
-                                    "${AWS::AccountId}:log-group:*"
-                                )
-                            ],
+                            [Sub(arn("logs", "log-group:*"))],
                         ),
                     ),
                 )
@@ -182,6 +171,6 @@ def _add_flow_logs(template: Template, network: settings.Network, names: GivenNa
             LogDestinationType="cloud-watch-logs",
             LogGroupName=Ref(group),
             DeliverLogsPermissionArn=GetAtt(role, "Arn"),
-            Tags=name_tag(names.of("vpc-flow")),
+            Tags=name_tag(names.of(FLOW_LOGS)),
         )
     )

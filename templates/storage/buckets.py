@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, Sub, Template, s3
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import give, new_template, rendered, wired
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings, Storage
 
 ALL_BLOCKED = s3.PublicAccessBlockConfiguration(
     BlockPublicAcls=True,
@@ -19,16 +21,8 @@ ALL_BLOCKED = s3.PublicAccessBlockConfiguration(
 )
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The input and the output bucket, and the bucket of their access logs."""
     names, storage = GivenNames(environment.project), environment.storage
     template = new_template("Buckets for input, output and access logs")
@@ -47,18 +41,14 @@ def build(environment: settings.Settings) -> Template:
             (Output.OUTPUT_BUCKET_NAME, Output.OUTPUT_BUCKET_ARN),
         ),
     ):
-        _add_data_bucket(template, title, _bucket_name(names, what), days, storage)
+        _add_data_bucket(template, title, names.bucket(what), days, storage)
         give(template, outputs[0], Ref(title))
         give(template, outputs[1], GetAtt(title, "Arn"))
     return template
 
 
-def _bucket_name(names: GivenNames, what: str) -> str:
-    return names.bucket(what, "${AWS::AccountId}", "${AWS::Region}")
-
-
 def _add_data_bucket(
-    template: Template, title: str, name: str, days: int, storage: settings.Storage
+    template: Template, title: str, name: str, days: int, storage: Storage
 ) -> None:
     template.add_resource(
         s3.Bucket(
@@ -98,14 +88,12 @@ def _add_data_bucket(
     )
 
 
-def _add_access_log_bucket(
-    template: Template, names: GivenNames, storage: settings.Storage
-) -> None:
+def _add_access_log_bucket(template: Template, names: GivenNames, storage: Storage) -> None:
     title = "AccessLogBucket"
     template.add_resource(
         s3.Bucket(
             title,
-            BucketName=Sub(_bucket_name(names, "access-logs")),
+            BucketName=Sub(names.bucket("access-logs")),
             # S3 delivers access logs to buckets with its own keys only.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/
             # enable-server-access-logging.html
@@ -135,8 +123,7 @@ def _add_access_log_bucket(
                     [Sub("${AccessLogBucket.Arn}/*")],
                     principal={"Service": "logging.s3.amazonaws.com"},
                     condition=policy.from_this_account(
-                        "arn:${AWS::Partition}:s3:::"
-                        + names.bucket("*", "${AWS::AccountId}", "${AWS::Region}")
+                        "arn:${AWS::Partition}:s3:::" + names.bucket("*")
                     ),
                     sid="S3WritesAccessLogs",
                 ),
@@ -144,7 +131,6 @@ def _add_access_log_bucket(
         )
     )
     give(template, Output.ACCESS_LOG_BUCKET_NAME, Ref(title))
-    give(template, Output.ACCESS_LOG_BUCKET_ARN, GetAtt(title, "Arn"))
 
 
 def _tls_only(title: str) -> policy.Statement:
@@ -157,7 +143,7 @@ def _owner_enforced() -> s3.OwnershipControls:
     )
 
 
-def _lifecycle(days: int, storage: settings.Storage) -> s3.LifecycleConfiguration:
+def _lifecycle(days: int, storage: Storage) -> s3.LifecycleConfiguration:
     return s3.LifecycleConfiguration(
         Rules=[
             s3.LifecycleRule(

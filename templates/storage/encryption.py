@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, Sub, Template, kms
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, new_template
+from fargate_batch.template.parts import arn, give, new_template, rendered
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings
 
 # In a key policy the resource "*" means the key that the policy is attached to and nothing else.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
@@ -51,16 +53,8 @@ ACCOUNT_ACTIONS = [
 ]
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The key with its policy, and its alias."""
     names = GivenNames(environment.project)
     template = new_template("The key of the environment's logs, objects and messages")
@@ -114,11 +108,7 @@ def _logs(names: GivenNames) -> policy.Statement:
         condition={
             "ArnLike": {
                 "kms:EncryptionContext:aws:logs:arn": [
-                    Sub(
-                        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
-                        + group
-                    )
-                    for group in groups
+                    Sub(arn("logs", f"log-group:{group}")) for group in groups
                 ]
             }
         },

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from batchkit.clients import LONG_POLL_SECONDS
 from batchkit.worker import VISIBILITY_SECONDS
 from troposphere import GetAtt, Ref, Sub, Template, sns, sqs
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, Output, StageOutput
 from fargate_batch.template import policy
-from fargate_batch.template.parts import body, give, new_template, wired
+from fargate_batch.template.parts import arn, give, new_template, rendered, wired
 
 if TYPE_CHECKING:
-    from fargate_batch.settings import Stage
+    from fargate_batch.settings import Settings, Stage, Storage
 
 # Attempts are counted in the claim, all ways to start the work together, and the worker itself sets
 # aside what three of them could not do, with the reason. A receive is no attempt: a message that
 # meets a live claim is received and put back. So this is a backstop only, against a message that no
 # worker survives long enough to claim.
 MOST_RECEIVES = 100
-LONG_POLL_SECONDS = 20
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' queues with their policies, and the alarm topic."""
     names = GivenNames(environment.project)
     template = new_template("Queues of the stages, and the topic of the alarms")
@@ -42,9 +33,7 @@ def build(environment: settings.Settings) -> Template:
     return template
 
 
-def _add_queues(
-    template: Template, stage: Stage, storage: settings.Storage, names: GivenNames
-) -> None:
+def _add_queues(template: Template, stage: Stage, storage: Storage, names: GivenNames) -> None:
     queue, dead_letters = f"{stage.logical_id}Queue", f"{stage.logical_id}DeadLetterQueue"
     encrypted = {
         "KmsMasterKeyId": wired(template, Output.KEY_ARN),
@@ -60,7 +49,7 @@ def _add_queues(
             RedriveAllowPolicy={
                 "redrivePermission": "byQueue",
                 # By name, because the two queues would otherwise wait for each other.
-                "sourceQueueArns": [_queue_arn(names.of(stage.name))],
+                "sourceQueueArns": [Sub(arn("sqs", names.of(stage.name)))],
             },
             **encrypted,
         )
@@ -81,11 +70,11 @@ def _add_queues(
     )
     # The rules are made later and by name, so that the queue can name them before they exist.
     rules = [
-        Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/" + name)
+        Sub(arn("events", f"rule/{name}"))
         for name in (names.of(stage.name), names.retry_rule(stage.name))
     ]
     for title in (queue, dead_letters):
-        arn = GetAtt(title, "Arn")
+        queue_arn = GetAtt(title, "Arn")
         template.add_resource(
             sqs.QueuePolicy(
                 f"{title}Policy",
@@ -93,12 +82,12 @@ def _add_queues(
                 PolicyDocument=policy.document(
                     policy.allow(
                         ["sqs:SendMessage"],
-                        [arn],
+                        [queue_arn],
                         principal={"Service": "events.amazonaws.com"},
                         condition={"ArnEquals": {"aws:SourceArn": rules}},
                         sid="OnlyTheStagesRulesSend",
                     ),
-                    policy.deny_plain_http(["sqs:*"], [arn]),
+                    policy.deny_plain_http(["sqs:*"], [queue_arn]),
                 ),
             )
         )
@@ -114,11 +103,7 @@ def _add_queues(
     )
 
 
-def _queue_arn(name: str) -> Sub:
-    return Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
-
-
-def _add_alarm_topic(template: Template, environment: settings.Settings, names: GivenNames) -> None:
+def _add_alarm_topic(template: Template, environment: Settings, names: GivenNames) -> None:
     topic = template.add_resource(
         sns.Topic(
             "AlarmTopic",
@@ -135,10 +120,7 @@ def _add_alarm_topic(template: Template, environment: settings.Settings, names: 
                     ["sns:Publish"],
                     [Ref(topic)],
                     principal={"Service": "cloudwatch.amazonaws.com"},
-                    condition=policy.from_this_account(
-                        "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-                        + names.of("*")
-                    ),
+                    condition=policy.from_this_account(arn("cloudwatch", f"alarm:{names.of('*')}")),
                     sid="AlarmsOfThisEnvironmentPublish",
                 ),
                 policy.deny_plain_http(["sns:Publish"], [Ref(topic)]),

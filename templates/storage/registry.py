@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Sub, Template, ecr
 
-from fargate_batch import settings
 from fargate_batch.names import GivenNames, StageOutput
-from fargate_batch.template.parts import body, give, new_template
+from fargate_batch.template.parts import give, new_template, rendered
+
+if TYPE_CHECKING:
+    from fargate_batch.settings import Settings
 
 KEPT_IMAGES = 10
 
 
-def sceptre_handler(sceptre_user_data: dict[str, Any]) -> str:
-    """Return the template's body.
-
-    Raises:
-        UserError: a setting is missing or out of range.
-    """
-    return body(build(settings.load(sceptre_user_data)))
-
-
-def build(environment: settings.Settings) -> Template:
+@rendered
+def sceptre_handler(environment: Settings) -> Template:
     """The stages' repositories."""
     names = GivenNames(environment.project)
     template = new_template("Repositories of the stages' images")

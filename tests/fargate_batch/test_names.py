@@ -32,6 +32,10 @@ def test_ledger_stack_is_tap_stack() -> None:
 def test_given_names_inside_a_template_end_in_its_parameter() -> None:
     names = GivenNames("fargate-batch")
     assert names.of("alarms") == "fargate-batch-alarms-${EnvironmentSuffix}"
+    assert names.role("events") == "fargate-batch-events-${AWS::Region}-${EnvironmentSuffix}"
+    assert names.bucket("input") == (
+        "fargate-batch-input-${AWS::AccountId}-${AWS::Region}-${EnvironmentSuffix}"
+    )
     assert names.table() == "TurnAroundPromptTable${EnvironmentSuffix}"
 
 

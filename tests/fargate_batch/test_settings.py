@@ -122,6 +122,14 @@ def test_names_that_would_be_too_long_for_aws_are_refused(data: dict[str, Any]) 
     assert "AWS allows 63" in refusal(data)
 
 
+def test_a_stage_whose_role_would_have_too_long_a_name_is_refused(data: dict[str, Any]) -> None:
+    name = "a-stage-with-a-very-long-name"
+    data["stages"][name] = data["stages"]["risk-calculation"]
+    message = refusal(data)
+    assert f"the role fargate-batch-{name}-exec-" in message
+    assert "AWS allows 64" in message
+
+
 def test_missing_setting_is_named(data: dict[str, Any]) -> None:
     del data["allow_destruction"]
     assert refusal(data) == (

@@ -60,10 +60,15 @@ def stacks_of(environment: str) -> dict[str, Stack]:
     return {stack.name: stack for stack in project.read_stacks(PROJECT, environment)}
 
 
+def template_of(stack: Stack) -> Rendered:
+    environment, path = stack.name.split("/", maxsplit=1)
+    body = stack.template.body.removeprefix("---\n")
+    return Rendered(environment, StackPath(path), body, json.loads(body))
+
+
 @cache
 def rendered(environment: str, path: StackPath) -> Rendered:
-    body = stacks_of(environment)[f"{environment}/{path}"].template.body.removeprefix("---\n")
-    return Rendered(environment, path, body, json.loads(body))
+    return template_of(stacks_of(environment)[f"{environment}/{path}"])
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +95,7 @@ def render_changed() -> RenderChanged:
             if stack.name == f"{environment}/{path}"
         ]
         change(stack.sceptre_user_data)
-        body = stack.template.body.removeprefix("---\n")
-        return Rendered(environment, path, body, json.loads(body))
+        return template_of(stack)
 
     return render
 

@@ -2,10 +2,28 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from troposphere import Ref
 
+from fargate_batch.errors import UserError
 from fargate_batch.names import SUFFIX_PARAMETER, SUFFIX_PATTERN, Output
-from fargate_batch.template.parts import STRINGS, body, give, name_tag, new_template, wired
+from fargate_batch.template.parts import (
+    STRINGS,
+    arn,
+    body,
+    give,
+    mark,
+    name_tag,
+    new_template,
+    rendered,
+    wired,
+)
+
+
+def test_nothing_is_built_from_settings_that_are_wrong() -> None:
+    handler = rendered(lambda _: pytest.fail("the template was built"))
+    with pytest.raises(UserError, match=r"sceptre_user_data\.project"):
+        handler({"environment": "dev"})
 
 
 def test_every_template_takes_the_suffix() -> None:
@@ -25,6 +43,18 @@ def test_a_parameter_is_declared_once_however_often_it_is_used() -> None:
     again = wired(template, Output.PRIVATE_SUBNET_IDS)
     assert first.to_dict() == again.to_dict() == {"Ref": "PrivateSubnetIds"}
     assert template.parameters[Output.PRIVATE_SUBNET_IDS].Type == STRINGS
+
+
+def test_an_output_inside_a_text_becomes_a_parameter_too() -> None:
+    template = new_template("x")
+    assert mark(template, Output.CLUSTER_NAME) == "${ClusterName}"
+    assert Output.CLUSTER_NAME in template.parameters
+
+
+def test_an_arn_is_of_this_region_and_account() -> None:
+    assert arn("sqs", "queue") == (
+        "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:queue"
+    )
 
 
 def test_an_output_is_exported_only_when_asked() -> None:
