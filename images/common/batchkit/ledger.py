@@ -18,7 +18,6 @@ from botocore.exceptions import ClientError
 from batchkit.conditional import Written, assigned
 from batchkit.items import condition_failed, packed, timestamp
 from batchkit.records import Records, record_key
-from batchkit.runs import RunKeys
 from batchkit.states import FINAL_STATES, TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ class Ledger(Records):
             "input_bucket": event.bucket,
             "input_key": event.key,
             "input_version": event.version_id,
-            "report_prefix": RunKeys(run_id).report_prefix,
             "stages": {},
             "created_at": stamp,
             "updated_at": stamp,

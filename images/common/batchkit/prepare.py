@@ -1,7 +1,7 @@
 """Run once while an image is built: `python3 -m batchkit.prepare`.
 
 A stage whose package has a module `prepare` makes there, with a function `prepare(folder)`, what
-only running code can make: compiled kernels, for instance. The image keeps the folder, and the stage
+only running code can make: compiled kernels, for instance. The image keeps the folder, and a stage
 finds it, read-only, beside the folder of its code. It is there to save time: where it is missing a
 stage must give the same results without it.
 """
