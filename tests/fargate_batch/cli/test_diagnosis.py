@@ -173,4 +173,8 @@ def stopped(event: S3Event, **changes: Any) -> dict[str, Any]:
             ]
         },
     }
-    return {"detail-type": "ECS Task State Change", "detail": {**detail, **changes}}
+    return {
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "detail": {**detail, **changes},
+    }
