@@ -81,7 +81,7 @@ def out_rows(ended: Any) -> list[list[str]]:
 
 
 def record(launched: Any, run: str = RUN, key: str = "positions/positions.csv") -> None:
-    launched.ledger.begin(run, S3Event(launched.input_bucket, key, "v1", "00"))
+    launched.ledger.begin(run, S3Event(launched.input_bucket, key, "v1"))
 
 
 def finish(launched: Any, run: str = RUN) -> None:
