@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003  # click looks at no annotation, but peo
 from typing import TYPE_CHECKING
 
 import click
-from batchkit.ledger import RunState
+from batchkit.states import RunState
 from rich.console import Console
 
 from fargate_batch.cli import reports, submission

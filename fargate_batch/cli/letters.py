@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from batchkit import dead_letters
 from batchkit.claims import ClaimState, claim_key
 from batchkit.errors import NotDeadError, UnknownStageError
-from batchkit.ledger import RunState
 from batchkit.place import Sent
 from batchkit.records import record_key
 from batchkit.redrive import can_redrive, drain_dead_letters, redrive, routes_of
+from batchkit.states import RunState
 
 from fargate_batch.cli.records import WAITING, find_run, read_items
 from fargate_batch.errors import UserError

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
-from batchkit.ledger import TERMINAL_STATES, RunState
 from batchkit.reconcile import reconcile as put_back
+from batchkit.states import TERMINAL_STATES, RunState
 from rich.console import Console
 
 from fargate_batch.cli import showing

@@ -57,11 +57,16 @@ def update(  # noqa: PLR0913 - one operation of DynamoDB's, with what it takes
             **named,
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         found: Any = error.response.get("Item", {})
         return Written(done=False, item=unpacked(found))
     return Written(done=True, item=unpacked(answer.get("Attributes", {})))
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Tell whether a write found its condition false."""
+    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
 
 
 def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, Any]]:

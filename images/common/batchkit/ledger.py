@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from batchkit.conditional import Written, assigned
-from batchkit.items import condition_failed, packed, timestamp
+from batchkit.conditional import Written, assigned, condition_failed
+from batchkit.items import packed, timestamp
 from batchkit.records import Records, record_key
-from batchkit.states import FINAL_STATES, TERMINAL_STATES, RunState
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchkit.events import S3Event
-
-__all__ = ["FINAL_STATES", "TERMINAL_STATES", "Ledger", "RunState", "record_key"]
 
 _ORDER: Final = (
     RunState.INGESTING,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.environment import number
 from batchkit.errors import ObjectGoneError, Rejected
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import to_json
 from batchkit.uploads import Uploads
 

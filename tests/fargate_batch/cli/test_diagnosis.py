@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from batchkit.claims import Claim, Claims
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import (
     INGESTION,

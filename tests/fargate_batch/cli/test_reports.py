@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import RUN, SUMMARY, finish, record
 

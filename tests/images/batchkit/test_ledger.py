@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 from batchkit.errors import UnknownRunError
 from batchkit.events import S3Event
-from batchkit.ledger import Ledger, RunState
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
+    from batchkit.ledger import Ledger
+
     from tests.images.conftest import Place
 
 EVENT = S3Event("input", "positions/a.csv", None)

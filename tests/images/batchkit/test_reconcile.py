@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchkit.claims import Claim, claim_key
 from batchkit.events import S3Event, from_message
-from batchkit.ledger import RunState
 from batchkit.place import Place as Work
 from batchkit.place import Route, Sent
 from batchkit.reconcile import Reconciled, reconcile
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
     from tests.images.conftest import Place

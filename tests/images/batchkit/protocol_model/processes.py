@@ -21,7 +21,7 @@ from batchkit.place import Place
 from batchkit.reconcile import reconcile
 from batchkit.redrive import redrive
 from batchkit.stage import Context
-from batchkit.states import RunState
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import Storage
 from batchkit.task import Busy, CurrentWork, perform
 from botocore.exceptions import ClientError
@@ -163,7 +163,7 @@ def _handler(event: S3Event, context: Context) -> None:
     """Do what the stages' own handlers do with the ledger and the closing object."""
     client: Any = context.claims.client
     late = context.task.stage == AFTER
-    if not late and context.ledger.get(context.run_id)["state"] in ledger.FINAL_STATES:
+    if not late and context.ledger.get(context.run_id)["state"] in FINAL_STATES:
         return
     if client.call("attempt") == "fails":
         raise FailedAttemptError
