@@ -19,7 +19,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from batchkit import clients, environment, events, logs
+from batchkit import environment, events, logs
 from batchkit.environment import number
 from batchkit.errors import BadEnvironmentError, BadEventError
 from batchkit.heartbeat import Heartbeat
@@ -72,9 +72,7 @@ def _run(context: Context, handler: Handler) -> int:
 
 
 def _work(context: Context, handler: Handler) -> int:
-    if context.task.queue_url is None:
-        raise BadEnvironmentError("QUEUE_URL is not set; `work` polls that queue.")
-    worker = Worker(context, handler, clients.sqs(context.session), context.task.queue_url)
+    worker = Worker(context, handler, context.dead_letters.client, context.task.queue_url)
     _finish_or_give_back(worker.current, worker.stopping)
     # No heartbeat here: that it polls, and that it has work in hand, is what shows it is alive.
     worker.run()

@@ -134,7 +134,7 @@ def test_reconcile_sends_what_was_dropped_and_tells_how_runs_stand(
         ("run", {"EVENT_BUCKET": ""}, "EVENT_BUCKET and EVENT_KEY not set"),
         ("run", {"LEDGER_TABLE": ""}, "LEDGER_TABLE"),
         ("run", {"STAGE": "no-such-stage"}, "no package 'no_such_stage'"),
-        ("work", {"QUEUE_URL": ""}, "QUEUE_URL is not set"),
+        ("work", {"QUEUE_URL": ""}, "not set: QUEUE_URL"),
     ],
 )
 def test_a_wrong_environment_is_one_clear_line(

@@ -176,11 +176,10 @@ def _handler(event: S3Event, context: Context) -> None:
 
 def _context(stage: str, clients: Any) -> Context:
     environment = TaskEnvironment(
-        stage, "test", "eu-west-1", INPUT, OUTPUT, TABLE, None, "dead-letters", {}
+        stage, "test", "eu-west-1", INPUT, OUTPUT, TABLE, "queue", "dead-letters", {}
     )
     return Context(
         task=environment,
-        session=clients,
         storage=Storage(clients, OUTPUT),
         ledger=_LedgerWithoutTimings(clients, TABLE, lambda: 0.0),
         claims=Claims(clients, TABLE, clock=lambda: 0.0),
