@@ -25,7 +25,7 @@ from batchkit.errors import BadEnvironmentError, BadEventError
 from batchkit.heartbeat import Heartbeat
 from batchkit.metrics import Metric, Metrics
 from batchkit.place import connect as connect_place
-from batchkit.reconcile import EXPECTED_MINUTES, LOOKBACK_HOURS, reconcile
+from batchkit.reconcile import reconcile
 from batchkit.stage import Context, Handler, connect, load_handler
 from batchkit.task import CurrentWork, perform
 from batchkit.variables import Variable
@@ -83,12 +83,8 @@ def _reconcile(variables: Mapping[str, str]) -> int:
     place = connect_place(variables)
     done = reconcile(
         place,
-        lookback_hours=number(
-            variables, Variable.RECONCILE_LOOKBACK_HOURS, default=LOOKBACK_HOURS, low=0, high=1e6
-        ),
-        expected_minutes=number(
-            variables, Variable.RUN_EXPECTED_MINUTES, default=EXPECTED_MINUTES, low=0, high=1e6
-        ),
+        lookback_hours=number(variables, Variable.RECONCILE_LOOKBACK_HOURS, low=0, high=1e6),
+        expected_minutes=number(variables, Variable.RUN_EXPECTED_MINUTES, low=0, high=1e6),
     )
     for sent in done.sent:
         _log.warning("Put on its queue, for nobody worked it: %s", sent)

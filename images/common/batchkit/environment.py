@@ -78,15 +78,15 @@ def check(variables: Mapping[str, str], *needed: Variable) -> str:
 
 
 def number(
-    options: Mapping[str, str], name: str, *, default: float, low: float, high: float
+    options: Mapping[str, str], name: str, *, low: float, high: float, default: float | None = None
 ) -> float:
     """Read a variable as a number.
 
     Raises:
-        BadEnvironmentError: it is no number or outside [low, high].
+        BadEnvironmentError: it is no number or outside [low, high], or not set without a default.
     """
-    text = options.get(name)
-    if not text:
+    text = options.get(name, "")
+    if not text and default is not None:
         return default
     try:
         value = float(text)

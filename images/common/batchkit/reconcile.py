@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from batchkit.events import S3Event
     from batchkit.place import Place, Route
 
-LOOKBACK_HOURS: Final = 72.0
-GRACE_SECONDS: Final = 600.0
-EXPECTED_MINUTES: Final = 60.0
+GRACE_SECONDS: Final = 600
 _SECONDS_PER_HOUR: Final = 3600
 _SETTLED: Final = frozenset({ClaimState.DONE, ClaimState.DEAD})
 
@@ -85,9 +83,9 @@ class _Piece:
 def reconcile(
     place: Place,
     *,
-    lookback_hours: float | None = LOOKBACK_HOURS,
+    lookback_hours: float | None,
+    expected_minutes: float,
     grace_seconds: float = GRACE_SECONDS,
-    expected_minutes: float = EXPECTED_MINUTES,
     clock: Callable[[], float] = time.time,
 ) -> Reconciled:
     """Put on its queue what should have been worked and is not.
@@ -95,8 +93,8 @@ def reconcile(
     Args:
         place: the environment.
         lookback_hours: older input is left alone; None looks at all of it.
-        grace_seconds: what is younger, or was touched since, is on its way.
         expected_minutes: a run that is open for longer is overdue.
+        grace_seconds: what is younger, or was touched since, is on its way.
         clock: seconds since the epoch.
 
     Raises:

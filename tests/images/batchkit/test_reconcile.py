@@ -37,7 +37,8 @@ def work(place: Place) -> Work:
 
 
 def later(place: Place, seconds: float = LATER, **settings: Any) -> Reconciled:
-    return reconcile(work(place), clock=lambda: time.time() + seconds, **settings)
+    limits = {"lookback_hours": 72, "expected_minutes": 60, **settings}
+    return reconcile(work(place), clock=lambda: time.time() + seconds, **limits)
 
 
 def queued(place: Place) -> list[S3Event]:

@@ -207,7 +207,13 @@ def _run(one: Process) -> str:
             redrive(place, RUN, clock=lambda: 0.0)
         else:
             # Everything was written at this moment, and is old enough for it.
-            reconcile(place, lookback_hours=None, grace_seconds=-1, clock=lambda: 0.0)
+            reconcile(
+                place,
+                lookback_hours=None,
+                expected_minutes=60,
+                grace_seconds=-1,
+                clock=lambda: 0.0,
+            )
         return "done"
     stage, event = EVENTS[one.program]
     if one.stopping < 0:
