@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Returned = Literal["ALL_NEW", "UPDATED_OLD"]
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,21 @@ def update(  # noqa: PLR0913 - one operation of DynamoDB's, with what it takes
     expression: str,
     *,
     condition: str,
-    names: Mapping[str, str],
     values: Mapping[str, Any],
-    returns: Literal["ALL_NEW", "UPDATED_OLD"] = "ALL_NEW",
+    names: Mapping[str, str] | None = None,
+    returns: Returned = "ALL_NEW",
 ) -> Written:
     """Update an item if a condition holds.
+
+    In the expression and the condition `#name` stands for the attribute `name`, unless `names` says
+    for which other.
 
     Raises:
         ClientError: the table did not answer, or not to this.
     """
-    named: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
+    spoken_of = re.findall(r"#\w+", f"{expression} {condition}")
+    aliases = {**{alias: alias[1:] for alias in spoken_of}, **(names or {})}
+    named: dict[str, Any] = {"ExpressionAttributeNames": aliases} if aliases else {}
     try:
         answer = client.update_item(
             TableName=table,
@@ -69,8 +77,7 @@ def condition_failed(error: ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
 
 
-def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return an assignment of each value for SET, with the names and values that it speaks of."""
-    names = {f"#v{index}": name for index, name in enumerate(values)}
-    filled = {f":v{index}": value for index, value in enumerate(values.values())}
-    return ", ".join(f"{name} = :{name[1:]}" for name in names), names, filled
+def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return an assignment of each value for SET, `#name = :new_name`, and its values."""
+    assignments = ", ".join(f"#{name} = :new_{name}" for name in values)
+    return assignments, {f":new_{name}": value for name, value in values.items()}
