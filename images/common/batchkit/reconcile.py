@@ -107,24 +107,15 @@ def reconcile(
     open_inputs = [found for found in inputs if _is_open(records.get(found.run_id))]
     pieces = list(_pieces(place, open_inputs, records))
     items = get_items(place.dynamodb, place.table, [piece.claim_id for piece in pieces])
+    claimed = [(piece, items.get(piece.claim_id, {})) for piece in pieces]
     claims = Claims(place.dynamodb, place.table, clock=clock)
     sent = tuple(
         send(place, piece.route, piece.found.event, piece.found.run_id)
-        for piece in pieces
-        if _is_due(piece, items.get(piece.claim_id, {}), now, grace_seconds)
-        and nudge(
-            claims,
-            piece.route.stage,
-            piece.found.event,
-            piece.found.run_id,
-            items.get(piece.claim_id, {}),
-        )
+        for piece, claim in claimed
+        if _is_due(piece, claim, now, grace_seconds)
+        and nudge(claims, piece.route.stage, piece.found.event, piece.found.run_id, claim)
     )
-    settled = {
-        piece.found.run_id
-        for piece in pieces
-        if items.get(piece.claim_id, {}).get("state") in _SETTLED
-    }
+    settled = {piece.found.run_id for piece, claim in claimed if claim.get("state") in _SETTLED}
     ages = [
         now - _opened_at(found, records)
         for found in open_inputs
