@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
+from batchkit.errors import error_code
 from batchkit.items import packed, unpacked
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def update(  # noqa: PLR0913 - one operation of DynamoDB's, with what it takes
 
 def condition_failed(error: ClientError) -> bool:
     """Tell whether a write found its condition false."""
-    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
+    return error_code(error) == "ConditionalCheckFailedException"
 
 
 def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from batchkit.errors import ObjectConflictError, ObjectGoneError
+from batchkit.errors import ObjectConflictError, ObjectGoneError, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,8 +166,7 @@ class Storage:
                     IfNoneMatch="*",
                 )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in _CONFLICT and waits:
+            if error_code(error) in _CONFLICT and waits:
                 time.sleep(waits[0])
                 return self._put_once(key, opened, content_type, waits[1:])
             if not exists(error):
@@ -194,7 +193,7 @@ class Storage:
 
 def exists(error: ClientError) -> bool:
     """Whether a write failed because the object exists."""
-    return error.response.get("Error", {}).get("Code") in _EXISTS
+    return error_code(error) in _EXISTS
 
 
 def to_json(value: Any) -> bytes:
@@ -216,7 +215,7 @@ def _address(bucket: str, key: str, version_id: str | None) -> Any:
 
 
 def _translated(error: ClientError, bucket: str, key: str, version_id: str | None) -> Exception:
-    if error.response.get("Error", {}).get("Code") in _GONE:
+    if error_code(error) in _GONE:
         version = f" in version {version_id}" if version_id else ""
         return ObjectGoneError(f"s3://{bucket}/{key} does not exist{version}.")
     return error
