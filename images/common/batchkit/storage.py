@@ -39,7 +39,6 @@ _READS: Final = 4
 class StoredObject:
     """What S3 says about an object."""
 
-    key: str
     size: int
     """Bytes."""
     version_id: str | None
@@ -102,7 +101,7 @@ class Storage:
         except ClientError as error:
             raise _translated(error, bucket, key, version_id) from error
         version = head.get("VersionId")
-        return StoredObject(key, head["ContentLength"], None if version == "null" else version)
+        return StoredObject(head["ContentLength"], None if version == "null" else version)
 
     def copy_to_output(self, bucket: str, key: str, version_id: str | None, target: str) -> None:
         """Copy an object inside S3, in parts when it is large.
