@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.claims import ClaimState
 from batchkit.items import packed, unpacked
-from batchkit.ledger import RunState
 from batchkit.records import record_key
 from batchkit.runs import RUNS_PREFIX, RunKeys, run_of_key
+from batchkit.states import RunState
 
 from fargate_batch.names import Output, StageOutput
 

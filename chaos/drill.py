@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from batchkit.ledger import RunState
 from batchkit.runs import run_id
+from batchkit.states import RunState
 
 from chaos import audit
 from chaos.audit import Dropped, Findings

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchkit.claims import LEASE_SECONDS, ClaimState
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
+from batchkit.states import RunState
 
 from chaos import audit
 from chaos.drill import Effort, batch, drop, settle, wait

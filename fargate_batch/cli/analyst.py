@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003  # click looks at no annotation, but peo
 from typing import TYPE_CHECKING
 
 import click
-from batchkit.ledger import RunState
+from batchkit.states import RunState
 from rich.console import Console
 
 from fargate_batch.cli import reports, submission
@@ -109,13 +109,13 @@ def show_end(options: Options, environment: Environment, run: str, download: Pat
 
     Raises:
         SystemExit: the run was rejected or is dead-lettered.
-        UserError: the run is not finished.
+        UserError: the run is not finished, or its report has expired.
     """
     record = find_run(environment, run)
     match record["state"]:
         case RunState.REPORTED:
-            summary = reports.read_summary(environment, record)
-            page = reports.download_report(environment, record, download) if download else None
+            summary = reports.read_summary(environment, run)
+            page = reports.download_report(environment, run, download) if download else None
             if options.json:
                 shown = {**summary, "report": str(page) if page else None}
                 click.echo(json.dumps(shown, indent=2))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.claims import ClaimState, claim_key
 from batchkit.events import S3Event
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.redrive import can_redrive
 from batchkit.runs import RunKeys
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.versions import list_versions
 
 from fargate_batch.cli.failures import FailedTask, failed_tasks

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from batchkit.variables import Variable
+from batchkit.errors import BadEventError
+from batchkit.events import from_message
+from batchkit.runs import RunKeys
 from botocore.exceptions import ClientError
 
+from fargate_batch.cli.records import since_ms
 from fargate_batch.names import GivenNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fargate_batch.environment import Environment
-
-EARLIER_MS: Final = 300_000
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,11 @@ def failed_tasks(environment: Environment, record: dict[str, Any]) -> list[Faile
     # object's event names its version, every later one the run.
     terms = filter(None, (record["run_id"], record.get("input_version")))
     events = [event for term in terms for event in _events_with(environment, record, term)]
-    found = {_failed(event["detail"]) for event in events if _is_about(event, record)}
+    found = {_failed(json.loads(event)["detail"]) for event in events if _is_about(event, record)}
     return sorted(found, key=lambda failed: failed.stopped_at)
 
 
-def _events_with(
-    environment: Environment, record: dict[str, Any], term: str
-) -> Iterator[dict[str, Any]]:
-    begun = int(datetime.fromisoformat(record["created_at"]).timestamp() * 1000)
+def _events_with(environment: Environment, record: dict[str, Any], term: str) -> Iterator[str]:
     names = GivenNames(environment.settings.project, environment.name)
     pages = (
         environment.client("logs")
@@ -63,30 +60,26 @@ def _events_with(
         .paginate(
             logGroupName=names.failure_log_group(),
             filterPattern=f'"{term}"',
-            startTime=max(0, begun - EARLIER_MS),
+            startTime=since_ms(record),
         )
     )
     try:
         for page in pages:
-            yield from (json.loads(event["message"]) for event in page["events"])
+            yield from (event["message"] for event in page["events"])
     except ClientError as error:
         # The stack that makes the group is the last to be launched.
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
 
 
-def _is_about(event: dict[str, Any], record: dict[str, Any]) -> bool:
-    handed = dict(_handed_over(event.get("detail", {})))
-    key, version = handed.get(Variable.EVENT_KEY, ""), handed.get(Variable.EVENT_VERSION_ID)
-    if key.startswith(f"runs/{record['run_id']}/"):
+def _is_about(message: str, record: dict[str, Any]) -> bool:
+    try:
+        event = from_message(message)
+    except BadEventError:
+        return False
+    if event.key.startswith(RunKeys(record["run_id"]).prefix):
         return True
-    return (key, version) == (record["input_key"], record.get("input_version"))
-
-
-def _handed_over(detail: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for container in detail.get("overrides", {}).get("containerOverrides", []):
-        for variable in container.get("environment", []):
-            yield variable["name"], variable["value"]
+    return (event.key, event.version_id) == (record["input_key"], record.get("input_version"))
 
 
 def _failed(detail: dict[str, Any]) -> FailedTask:

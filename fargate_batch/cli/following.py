@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.errors import UnknownRunError
-from batchkit.ledger import TERMINAL_STATES
+from batchkit.states import TERMINAL_STATES
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text

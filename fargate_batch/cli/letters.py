@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from batchkit import dead_letters
 from batchkit.claims import ClaimState, claim_key
-from batchkit.errors import BadEventError, NotDeadError, UnknownStageError
-from batchkit.events import from_message
-from batchkit.ledger import RunState
+from batchkit.errors import NotDeadError, UnknownStageError
 from batchkit.place import Sent
 from batchkit.records import record_key
 from batchkit.redrive import can_redrive, drain_dead_letters, redrive, routes_of
+from batchkit.states import RunState
 
 from fargate_batch.cli.records import WAITING, find_run, read_items
 from fargate_batch.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batchkit.dead_letters import DeadLetter
-    from batchkit.events import S3Event
 
     from fargate_batch.environment import Environment
 
@@ -116,7 +116,7 @@ def resend_undelivered(environment: Environment, run: str | None = None) -> list
     place, queues = environment.place(), environment.dead_letter_queues()
     sent = []
     for letter in letters_of(environment):
-        event, route = _event_of(letter), place.route(letter.stage)
+        event, route = letter.event, place.route(letter.stage)
         undelivered = letter.attempts is None and run in {None, letter.run_id}
         if not undelivered or event is None or route is None:
             continue
@@ -132,12 +132,14 @@ def forget_finished(environment: Environment) -> None:
     Whoever stalls while it puts its letter there may do so when a redrive has taken the claim from
     it. Then the work is done, and no redrive of its run will find anything to do.
     """
-    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
-    tried = [letter for letter in letters_of(environment) if letter.attempts is not None]
-    claims = read_items(environment, {claim for letter in tried if (claim := _claim_of(letter))})
-    for letter in tried:
-        if claims.get(_claim_of(letter), {}).get("state") == ClaimState.DONE:
-            sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
+    claim_of = {
+        letter: claim_key(letter.stage, letter.event)
+        for letter in letters_of(environment)
+        if letter.attempts is not None and letter.event
+    }
+    claims = read_items(environment, claim_of.values())
+    done = {key for key, claim in claims.items() if claim["state"] == ClaimState.DONE}
+    _delete(environment, (letter for letter, claim in claim_of.items() if claim in done))
 
 
 def discard_strays(environment: Environment) -> list[DeadLetter]:
@@ -145,7 +147,6 @@ def discard_strays(environment: Environment) -> list[DeadLetter]:
 
     Those that are no event, and those of a stage's attempts on what no known run wrote.
     """
-    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
     letters = letters_of(environment)
     worked = {record_key(str(letter.run_id)) for letter in letters if letter.attempts is not None}
     records = read_items(environment, worked)
@@ -155,8 +156,7 @@ def discard_strays(environment: Environment) -> list[DeadLetter]:
         if letter.run_id is None
         or (letter.attempts is not None and not records.get(record_key(letter.run_id)))
     ]
-    for letter in strays:
-        sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
+    _delete(environment, strays)
     return strays
 
 
@@ -180,7 +180,6 @@ def give_up(environment: Environment, run: str) -> list[DeadLetter]:
             f"The run {run} is dead-lettered: it has no end without what died. Mend the cause, "
             f"then `batch redrive {run} --environment {environment.name}`."
         )
-    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
     tried = [one for one in letters if one.run_id == run and one.attempts is not None]
     # The letters last: as long as one is there, the same command again does the rest.
     dead, deaths = record.get("dead_claims"), int(record.get("deaths", 0))
@@ -188,19 +187,11 @@ def give_up(environment: Environment, run: str) -> list[DeadLetter]:
         raise UserError(
             f"Something of the run {run} died just now; nothing was deleted. Look again."
         )
-    for letter in tried:
-        sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)
+    _delete(environment, tried)
     return tried
 
 
-def _event_of(letter: DeadLetter) -> S3Event | None:
-    try:
-        return from_message(letter.body)
-    except BadEventError:
-        return None
-
-
-def _claim_of(letter: DeadLetter) -> str:
-    """The id of the claim on a letter's work; empty for what is no event."""
-    event = _event_of(letter)
-    return claim_key(letter.stage, event) if event else ""
+def _delete(environment: Environment, letters: Iterable[DeadLetter]) -> None:
+    queues, sqs = environment.dead_letter_queues(), environment.client("sqs")
+    for letter in letters:
+        sqs.delete_message(QueueUrl=queues[letter.stage], ReceiptHandle=letter.receipt)

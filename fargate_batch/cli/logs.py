@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fargate_batch.cli.lines import fields_of
+from fargate_batch.cli.records import since_ms
 from fargate_batch.names import StageOutput
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 2.0
 OVERLAP_MS: Final = 60_000
 """How far back each look begins: lines of one moment do not arrive at one moment."""
-BEFORE_MS: Final = 300_000
-"""Clocks differ; lines of a run may be a little older than its record."""
 
 
 @dataclass
@@ -59,8 +57,7 @@ class RunLogs:
 
 def logs_of(environment: Environment, record: dict[str, Any]) -> RunLogs:
     """The logs of a run that has a record, or an input file that will get one."""
-    begun = int(datetime.fromisoformat(record["created_at"]).timestamp() * 1000)
-    return RunLogs(environment, record["run_id"], max(0, begun - BEFORE_MS))
+    return RunLogs(environment, record["run_id"], since_ms(record))
 
 
 def errors_among(lines: list[str]) -> list[dict[str, Any]]:

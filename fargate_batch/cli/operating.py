@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
-from batchkit.ledger import TERMINAL_STATES, RunState
+from batchkit.reconcile import GRACE_SECONDS
 from batchkit.reconcile import reconcile as put_back
+from batchkit.states import TERMINAL_STATES, RunState
 from rich.console import Console
 
 from fargate_batch.cli import showing
@@ -113,7 +114,7 @@ def logs(options: Options, run: str, *, follow: bool) -> None:
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
-    default=600,
+    default=GRACE_SECONDS,
     show_default=True,
     help="Leave alone what came within so many seconds; its task may be on its way.",
 )

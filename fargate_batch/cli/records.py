@@ -7,6 +7,7 @@ so S3's list of versions says which runs there are, and the ledger how far each 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.batches import get_items
@@ -21,12 +22,13 @@ from fargate_batch.names import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
     from fargate_batch.environment import Environment
 
 WAITING: Final = "waiting"
 """The state of a run without a record: its first task has not begun."""
+_EARLIER_MS: Final = 300_000
+"""Clocks differ; lines of a run may be a little older than its record."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ def find_run(environment: Environment, run: str) -> dict[str, Any]:
             if one.run_id == run:
                 return one.waiting()
     raise UnknownRunError(unknown(environment, run))
+
+
+def since_ms(record: dict[str, Any]) -> int:
+    """From when there may be log lines of a run, in milliseconds since the epoch."""
+    begun = datetime.fromisoformat(record["created_at"]).timestamp()
+    return max(0, int(begun * 1000) - _EARLIER_MS)
 
 
 def unknown(environment: Environment, run: str) -> str:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from rich.text import Text
 
 from fargate_batch.cli.showing import show_table
+from fargate_batch.errors import UserError
 from fargate_batch.names import Output
 
 if TYPE_CHECKING:
@@ -24,22 +25,33 @@ SUMMARY: Final = "summary.json"
 PAGE: Final = "report.html"
 
 
-def read_summary(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
-    """The summary of a reported run."""
-    answer = environment.client("s3").get_object(
-        Bucket=environment[Output.OUTPUT_BUCKET_NAME], Key=record["report_prefix"] + SUMMARY
-    )
+def read_summary(environment: Environment, run: str) -> dict[str, Any]:
+    """The summary of a reported run.
+
+    Raises:
+        UserError: the bucket has it no longer.
+    """
+    bucket, key = environment[Output.OUTPUT_BUCKET_NAME], RunKeys(run).report(SUMMARY)
+    try:
+        answer = environment.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise UserError(
+            f"The report of run {run} is gone: {key} has expired (storage.output_expiry_days). "
+            "Submit the positions again."
+        ) from error
     summary: dict[str, Any] = json.loads(answer["Body"].read())
     return summary
 
 
-def download_report(environment: Environment, record: dict[str, Any], folder: Path) -> Path:
+def download_report(environment: Environment, run: str, folder: Path) -> Path:
     """Download every file of the report into folder/<run id>/; return the page's path."""
     s3, bucket = environment.client("s3"), environment[Output.OUTPUT_BUCKET_NAME]
-    target: Path = folder / record["run_id"]
+    target: Path = folder / run
     target.mkdir(parents=True, exist_ok=True)
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=record["report_prefix"]
+        Bucket=bucket, Prefix=RunKeys(run).report_prefix
     )
     for page in pages:
         for found in page.get("Contents", []):

@@ -23,7 +23,6 @@ HANDED_OVER = {
     Variable.EVENT_BUCKET: ("bucket", "$.detail.bucket.name"),
     Variable.EVENT_KEY: ("key", "$.detail.object.key"),
     Variable.EVENT_VERSION_ID: ("version", "$.detail.object.version-id"),
-    Variable.EVENT_SEQUENCER: ("sequencer", "$.detail.object.sequencer"),
 }
 
 GIVEN = (

@@ -19,13 +19,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from batchkit import clients, environment, events, logs
+from batchkit import environment, events, logs
 from batchkit.environment import number
 from batchkit.errors import BadEnvironmentError, BadEventError
 from batchkit.heartbeat import Heartbeat
 from batchkit.metrics import Metric, Metrics
 from batchkit.place import connect as connect_place
-from batchkit.reconcile import EXPECTED_MINUTES, LOOKBACK_HOURS, reconcile
+from batchkit.reconcile import reconcile
 from batchkit.stage import Context, Handler, connect, load_handler
 from batchkit.task import CurrentWork, perform
 from batchkit.variables import Variable
@@ -72,9 +72,7 @@ def _run(context: Context, handler: Handler) -> int:
 
 
 def _work(context: Context, handler: Handler) -> int:
-    if context.task.queue_url is None:
-        raise BadEnvironmentError("QUEUE_URL is not set; `work` polls that queue.")
-    worker = Worker(context, handler, clients.sqs(context.session), context.task.queue_url)
+    worker = Worker(context, handler, context.dead_letters.client, context.task.queue_url)
     _finish_or_give_back(worker.current, worker.stopping)
     # No heartbeat here: that it polls, and that it has work in hand, is what shows it is alive.
     worker.run()
@@ -85,12 +83,8 @@ def _reconcile(variables: Mapping[str, str]) -> int:
     place = connect_place(variables)
     done = reconcile(
         place,
-        lookback_hours=number(
-            variables, Variable.RECONCILE_LOOKBACK_HOURS, default=LOOKBACK_HOURS, low=0, high=1e6
-        ),
-        expected_minutes=number(
-            variables, Variable.RUN_EXPECTED_MINUTES, default=EXPECTED_MINUTES, low=0, high=1e6
-        ),
+        lookback_hours=number(variables, Variable.RECONCILE_LOOKBACK_HOURS, low=0, high=1e6),
+        expected_minutes=number(variables, Variable.RUN_EXPECTED_MINUTES, low=0, high=1e6),
     )
     for sent in done.sent:
         _log.warning("Put on its queue, for nobody worked it: %s", sent)

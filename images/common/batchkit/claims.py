@@ -181,9 +181,7 @@ class Claims:
         self._change(claim, {"state": ClaimState.DEAD.value, "reason": reason})
 
     def _take_spent(self, claim_id: str, owner: str, now: float, event: S3Event) -> Spent | Taken:
-        taken = self._take(
-            claim_id, {"owner": owner}, now, f"{_FREE} AND attempts >= :limit", "", {}
-        )
+        taken = self._take(claim_id, {"owner": owner}, now, f"{_FREE} AND attempts >= :limit")
         item = taken.item
         if taken.done or item.get("owner") == owner:
             reason = item.get("reason") or event.failure or _WORDLESS
@@ -197,10 +195,10 @@ class Claims:
         values: Mapping[str, Any],
         now: float,
         condition: str,
-        also: str,
-        also_values: Mapping[str, Any],
+        also: str = "",
+        also_values: Mapping[str, Any] | None = None,
     ) -> Written:
-        settings, names, filled = assigned(
+        assignments, filled = assigned(
             {
                 **values,
                 "state": ClaimState.CLAIMED.value,
@@ -212,16 +210,15 @@ class Claims:
             self.client,
             self.table,
             claim_id,
-            f"SET {settings}, created_at = if_not_exists(created_at, :stamp){also}",
+            f"SET {assignments}, created_at = if_not_exists(created_at, :stamp){also}",
             condition=condition,
-            names={**names, "#state": "state"},
             values={
                 **filled,
                 **_FREE_STATES,
                 ":now": now,
                 ":limit": MAX_ATTEMPTS,
                 ":stamp": timestamp(now),
-                **also_values,
+                **(also_values or {}),
             },
         )
 
@@ -232,14 +229,13 @@ class Claims:
         also: str = "",
         also_values: Mapping[str, Any] | None = None,
     ) -> None:
-        settings, names, filled = assigned({**values, "updated_at": timestamp(self.clock())})
+        assignments, filled = assigned({**values, "updated_at": timestamp(self.clock())})
         written = update(
             self.client,
             self.table,
             claim.id,
-            f"SET {settings}{also}",
+            f"SET {assignments}{also}",
             condition="#state = :claimed AND #owner = :owner",
-            names={**names, "#state": "state", "#owner": "owner"},
             values={
                 **filled,
                 ":claimed": ClaimState.CLAIMED.value,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
+from batchkit.errors import error_code
 from batchkit.items import packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Returned = Literal["ALL_NEW", "UPDATED_OLD"]
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,21 @@ def update(  # noqa: PLR0913 - one operation of DynamoDB's, with what it takes
     expression: str,
     *,
     condition: str,
-    names: Mapping[str, str],
     values: Mapping[str, Any],
-    returns: Literal["ALL_NEW", "UPDATED_OLD"] = "ALL_NEW",
+    names: Mapping[str, str] | None = None,
+    returns: Returned = "ALL_NEW",
 ) -> Written:
     """Update an item if a condition holds.
+
+    In the expression and the condition `#name` stands for the attribute `name`, unless `names` says
+    for which other.
 
     Raises:
         ClientError: the table did not answer, or not to this.
     """
-    named: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
+    spoken_of = re.findall(r"#\w+", f"{expression} {condition}")
+    aliases = {**{alias: alias[1:] for alias in spoken_of}, **(names or {})}
+    named: dict[str, Any] = {"ExpressionAttributeNames": aliases} if aliases else {}
     try:
         answer = client.update_item(
             TableName=table,
@@ -57,15 +66,19 @@ def update(  # noqa: PLR0913 - one operation of DynamoDB's, with what it takes
             **named,
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         found: Any = error.response.get("Item", {})
         return Written(done=False, item=unpacked(found))
     return Written(done=True, item=unpacked(answer.get("Attributes", {})))
 
 
-def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return an assignment of each value for SET, with the names and values that it speaks of."""
-    names = {f"#v{index}": name for index, name in enumerate(values)}
-    filled = {f":v{index}": value for index, value in enumerate(values.values())}
-    return ", ".join(f"{name} = :{name[1:]}" for name in names), names, filled
+def condition_failed(error: ClientError) -> bool:
+    """Tell whether a write found its condition false."""
+    return error_code(error) == "ConditionalCheckFailedException"
+
+
+def assigned(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return an assignment of each value for SET, `#name = :new_name`, and its values."""
+    assignments = ", ".join(f"#{name} = :new_{name}" for name in values)
+    return assignments, {f":new_{name}": value for name, value in values.items()}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
+    from batchkit.events import S3Event
+
 _REASON_CHARACTERS: Final = 1000
 _BATCH: Final = 10
 """The most that SQS hands out, or takes back, at once."""
@@ -68,6 +70,8 @@ class DeadLetter:
     reason: str
     attempts: int | None
     """None when no stage put it there, but EventBridge or SQS."""
+    event: S3Event | None
+    """None when the body is no event."""
     body: str
     receipt: str
 
@@ -117,21 +121,25 @@ def _read(message: MessageTypeDef, stage: str) -> DeadLetter:
         name: value.get("StringValue")
         for name, value in message.get("MessageAttributes", {}).items()
     }
-    attempts = told.get("attempts")
+    attempts, event = told.get("attempts"), _event_in(message["Body"])
     return DeadLetter(
         stage=stage,
-        run_id=told.get("run_id") or _run_of(message["Body"]),
+        run_id=told.get("run_id") or (_run_of(event) if event else None),
         # The latter is what EventBridge adds to what it could not deliver.
         reason=told.get("reason") or told.get("ERROR_MESSAGE") or _UNTOLD,
         attempts=int(attempts) if attempts else None,
+        event=event,
         body=message["Body"],
         receipt=message["ReceiptHandle"],
     )
 
 
-def _run_of(body: str) -> str | None:
+def _event_in(body: str) -> S3Event | None:
     try:
-        event = from_message(body)
+        return from_message(body)
     except BadEventError:
         return None
+
+
+def _run_of(event: S3Event) -> str:
     return run_of_key(event.key) or run_id(event.bucket, event.key, event.version_id)

@@ -18,6 +18,7 @@ _STAGE_NEEDS: Final = (
     Variable.INPUT_BUCKET,
     Variable.OUTPUT_BUCKET,
     Variable.LEDGER_TABLE,
+    Variable.QUEUE_URL,
     Variable.DEAD_LETTER_QUEUE_URL,
 )
 
@@ -32,8 +33,7 @@ class TaskEnvironment:
     input_bucket: str
     output_bucket: str
     ledger_table: str
-    queue_url: str | None
-    """None when the task works single events only."""
+    queue_url: str
     dead_letter_queue_url: str
     options: Mapping[str, str]
     """The whole environment, for the stage's own options."""
@@ -53,7 +53,7 @@ def read(variables: Mapping[str, str]) -> TaskEnvironment:
         input_bucket=variables[Variable.INPUT_BUCKET],
         output_bucket=variables[Variable.OUTPUT_BUCKET],
         ledger_table=variables[Variable.LEDGER_TABLE],
-        queue_url=variables.get(Variable.QUEUE_URL) or None,
+        queue_url=variables[Variable.QUEUE_URL],
         dead_letter_queue_url=variables[Variable.DEAD_LETTER_QUEUE_URL],
         options=variables,
     )
@@ -92,15 +92,15 @@ def whole_number(
 
 
 def number(
-    options: Mapping[str, str], name: str, *, default: float, low: float, high: float
+    options: Mapping[str, str], name: str, *, low: float, high: float, default: float | None = None
 ) -> float:
     """Read a variable as a number.
 
     Raises:
-        BadEnvironmentError: it is no number or outside [low, high].
+        BadEnvironmentError: it is no number or outside [low, high], or not set without a default.
     """
-    text = options.get(name)
-    if not text:
+    text = options.get(name, "")
+    if not text and default is not None:
         return default
     try:
         value = float(text)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 
 class Rejected(Exception):  # noqa: N818 - an outcome, not an error
     """The input cannot become a report, and trying again would not change that.
@@ -52,3 +57,8 @@ class ObjectGoneError(Exception):
 
 class CrashError(Exception):
     """A library ended with what is no `Exception`, as one in Rust does when it panics."""
+
+
+def error_code(error: ClientError) -> str | None:
+    """Return what AWS calls the reason for a refusal."""
+    return error.response.get("Error", {}).get("Code")

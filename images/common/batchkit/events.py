@@ -33,8 +33,6 @@ class S3Event:
     key: str
     version_id: str | None = None
     """None when the bucket keeps no versions."""
-    sequencer: str | None = None
-    """Orders the events of one key; compare as text of equal length."""
     failure: str | None = field(default=None, compare=False)
     """Why the task that had it before failed, in ECS's words, when ECS is who tells of it."""
 
@@ -45,7 +43,6 @@ class S3Event:
     def to_message(self) -> str:
         """Return the event as S3 would have told it; plain ASCII, whatever the key is."""
         versioned = {"version-id": self.version_id} if self.version_id else {}
-        ordered = {"sequencer": self.sequencer} if self.sequencer else {}
         source, kind = S3_EVENT
         return json.dumps(
             {
@@ -54,7 +51,7 @@ class S3Event:
                 "detail-type": kind,
                 "detail": {
                     "bucket": {"name": self.bucket},
-                    "object": {"key": self.key, **versioned, **ordered},
+                    "object": {"key": self.key, **versioned},
                 },
             }
         )
@@ -107,12 +104,7 @@ def _from_s3(detail: Any, body: str) -> S3Event:
     key = _text(detail, "object", "key")
     if not bucket or not key:
         raise BadEventError(f"The event names no bucket or no object key: {_shown(body)}")
-    return S3Event(
-        bucket=bucket,
-        key=key,
-        version_id=_version(_text(detail, "object", "version-id")),
-        sequencer=_text(detail, "object", "sequencer"),
-    )
+    return S3Event(bucket, key, _version(_text(detail, "object", "version-id")))
 
 
 def _from_task(detail: Any, body: str) -> S3Event:
@@ -144,7 +136,6 @@ def _from_variables(variables: Mapping[str, str], failure: str | None = None) ->
         bucket=variables[Variable.EVENT_BUCKET],
         key=variables[Variable.EVENT_KEY],
         version_id=_version(variables.get(Variable.EVENT_VERSION_ID)),
-        sequencer=variables.get(Variable.EVENT_SEQUENCER) or None,
         failure=failure,
     )
 

@@ -11,8 +11,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from botocore.exceptions import ClientError
-
 
 def packed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as DynamoDB writes them; floats become decimals."""
@@ -24,11 +22,6 @@ def unpacked(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item's values; numbers become int or float."""
     deserialize = TypeDeserializer().deserialize
     return {key: _plain(deserialize(value)) for key, value in item.items()}
-
-
-def condition_failed(error: ClientError) -> bool:
-    """Tell whether a conditional write found its condition false."""
-    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
 
 
 def timestamp(seconds: float | None = None) -> str:

@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from batchkit.conditional import Written, assigned
-from batchkit.items import condition_failed, packed, timestamp
+from batchkit.conditional import Written, assigned, condition_failed
+from batchkit.items import packed, timestamp
 from batchkit.records import Records, record_key
-from batchkit.runs import RunKeys
-from batchkit.states import FINAL_STATES, TERMINAL_STATES, RunState
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchkit.events import S3Event
-
-__all__ = ["FINAL_STATES", "TERMINAL_STATES", "Ledger", "RunState", "record_key"]
 
 _ORDER: Final = (
     RunState.INGESTING,
@@ -65,7 +62,6 @@ class Ledger(Records):
             "input_bucket": event.bucket,
             "input_key": event.key,
             "input_version": event.version_id,
-            "report_prefix": RunKeys(run_id).report_prefix,
             "stages": {},
             "created_at": stamp,
             "updated_at": stamp,
@@ -88,13 +84,14 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        record = self.change(
+        written = self.change(
             run_id,
             "SET #value = if_not_exists(#value, :value)",
-            {"#value": name},
             {":value": dict(value)},
+            names={"#value": name},
+            returns="ALL_NEW",
         )
-        kept = record[name]
+        kept = written.item[name]
         if not isinstance(kept, dict):
             raise TypeError(f"{name} of run {run_id} is {type(kept).__name__}, not a map")
         return kept
@@ -116,14 +113,12 @@ class Ledger(Records):
             moved = self._move(run_id, state, values, f"#state IN ({earlier})", before)
             if moved.done or moved.item["state"] != RunState.DEAD_LETTERED:
                 return moved.done
-            settings, names, filled = assigned({"state_before": state.value, **values})
-            noted = self.change_if(
+            assignments, filled = assigned({"state_before": state.value, **values})
+            noted = self.change(
                 run_id,
-                f"SET {settings}, updated_at = :updated",
-                {**names, "#state": "state"},
-                filled,
-                f"#state = :dead AND state_before IN ({earlier})",
-                {**before, **_DEAD},
+                f"SET {assignments}",
+                {**filled, **before, **_DEAD},
+                condition=f"#state = :dead AND state_before IN ({earlier})",
             )
             # Redriven between the two, it is moved as any other.
             if noted.done or noted.item["state"] == RunState.DEAD_LETTERED:
@@ -145,15 +140,12 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        written = self.change_if(
+        written = self.change(
             run_id,
             "SET state_before = if_not_exists(state_before, #state), #state = :dead, "
-            "reason = if_not_exists(reason, :reason), updated_at = :updated "
-            "ADD dead_claims :claims, deaths :one",
-            {"#state": "state"},
-            {**_DEAD, ":reason": reason, ":claims": {claim_id}, ":one": 1},
-            _OPEN,
-            _ENDED,
+            "reason = if_not_exists(reason, :reason) ADD dead_claims :claims, deaths :one",
+            {**_DEAD, **_ENDED, ":reason": reason, ":claims": {claim_id}, ":one": 1},
+            condition=_OPEN,
         )
         if written.done:
             self._tell(written, RunState.DEAD_LETTERED, {"reason": reason})
@@ -167,13 +159,11 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        return self.change_if(
+        return self.change(
             run_id,
-            "SET updated_at = :updated ADD dead_claims :claims, deaths :one",
-            {"#state": "state"},
-            {":claims": {claim_id}, ":one": 1},
-            "#state <> :rejected",
-            {":rejected": RunState.REJECTED.value},
+            "ADD dead_claims :claims, deaths :one",
+            {":claims": {claim_id}, ":one": 1, ":rejected": RunState.REJECTED.value},
+            condition="#state <> :rejected",
         ).done
 
     def redriven(self, run_id: str, dead_claims: set[str]) -> bool:
@@ -188,13 +178,11 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        return self.change_if(
+        return self.change(
             run_id,
-            "SET #state = state_before, updated_at = :updated REMOVE state_before, reason",
-            {"#state": "state"},
-            {},
-            "#state = :dead AND dead_claims = :claims",
+            "SET #state = state_before REMOVE state_before, reason",
             {**_DEAD, ":claims": dead_claims},
+            condition="#state = :dead AND dead_claims = :claims",
         ).done
 
     def put_back(self, run_id: str, claim_ids: set[str], deaths: int) -> bool:
@@ -206,13 +194,11 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        return self.change_if(
+        return self.change(
             run_id,
-            "SET updated_at = :updated DELETE dead_claims :claims",
-            {},
-            {":claims": claim_ids},
-            "(attribute_not_exists(deaths) OR deaths = :deaths)",
-            {":deaths": deaths},
+            "DELETE dead_claims :claims",
+            {":claims": claim_ids, ":deaths": deaths},
+            condition="(attribute_not_exists(deaths) OR deaths = :deaths)",
         ).done
 
     def start_stage(self, run_id: str, stage: str) -> None:
@@ -225,14 +211,14 @@ class Ledger(Records):
         self.change(
             run_id,
             "SET stages.#stage = if_not_exists(stages.#stage, :empty)",
-            {"#stage": stage},
             {":empty": {}},
+            names={"#stage": stage},
         )
         self.change(
             run_id,
             "SET stages.#stage.started_at = if_not_exists(stages.#stage.started_at, :stamp)",
-            {"#stage": stage},
             {":stamp": timestamp(self.clock())},
+            names={"#stage": stage},
         )
 
     def finish_stage(self, run_id: str, stage: str) -> dict[str, Any]:
@@ -252,13 +238,12 @@ class Ledger(Records):
             "finished_at": timestamp(now),
             "seconds": round(max(0.0, now - began), 3),
         }
-        written = self.change_if(
+        written = self.change(
             run_id,
-            "SET stages.#stage = :timing, updated_at = :updated",
-            {"#stage": stage, "#state": "state"},
-            {":timing": timing},
-            _OPEN,
-            _ENDED,
+            "SET stages.#stage = :timing",
+            {":timing": timing, **_ENDED},
+            condition=_OPEN,
+            names={"#stage": stage},
         )
         return timing if written.done else dict(written.item["stages"].get(stage, timing))
 
@@ -268,7 +253,9 @@ class Ledger(Records):
         Raises:
             UnknownRunError: there is no such run.
         """
-        record = self.change(run_id, "ADD shards_done :shard", {}, {":shard": {shard}})
+        record = self.change(
+            run_id, "ADD shards_done :shard", {":shard": {shard}}, returns="ALL_NEW"
+        ).item
         return len(record["shards_done"]), int(record["shards"])
 
     def _move(
@@ -279,14 +266,9 @@ class Ledger(Records):
         condition: str,
         condition_values: Mapping[str, Any],
     ) -> Written:
-        settings, names, filled = assigned({"state": state.value, **values})
-        written = self.change_if(
-            run_id,
-            f"SET {settings}, updated_at = :updated",
-            {**names, "#state": "state"},
-            filled,
-            condition,
-            condition_values,
+        assignments, filled = assigned({"state": state.value, **values})
+        written = self.change(
+            run_id, f"SET {assignments}", {**filled, **condition_values}, condition=condition
         )
         if written.done:
             self._tell(written, state, values)

@@ -63,10 +63,6 @@ class Place:
     table: str
     routes: tuple[Route, ...]
 
-    def bucket(self, kind: BucketKind) -> str:
-        """Return the name of one of the two buckets."""
-        return self.input_bucket if kind == "input" else self.output_bucket
-
     def route(self, stage: str) -> Route | None:
         """Return how a stage gets its work; None when the catalogue has no such stage."""
         return next((route for route in self.routes if route.stage == stage), None)

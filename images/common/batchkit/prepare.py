@@ -1,9 +1,9 @@
 """Run once while an image is built: `python3 -m batchkit.prepare`.
 
 A stage whose package has a module `prepare` makes there, with a function `prepare(folder)`, what
-only running code can make: compiled kernels, for instance. The image keeps the folder; a task finds
-it, read-only, where PREPARED says. It is there to save time: where it is missing a stage must give
-the same results without it.
+only running code can make: compiled kernels, for instance. The image keeps the folder, and a stage
+finds it, read-only, beside the folder of its code. It is there to save time: where it is missing a
+stage must give the same results without it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,6 @@ from batchkit.errors import BadEnvironmentError
 
 FOLDER_VARIABLE: Final = "PREPARED"
 _HASH_SEED: Final = "PYTHONHASHSEED"
-
-
-def prepared_folder() -> Path | None:
-    """Return the folder that the image was built with, or None when there is none."""
-    name = os.environ.get(FOLDER_VARIABLE)
-    folder = Path(name) if name else None
-    return folder if folder is not None and folder.is_dir() else None
 
 
 def main() -> int:

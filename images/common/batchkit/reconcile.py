@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from batchkit.events import S3Event
     from batchkit.place import Place, Route
 
-LOOKBACK_HOURS: Final = 72.0
-GRACE_SECONDS: Final = 600.0
-EXPECTED_MINUTES: Final = 60.0
+GRACE_SECONDS: Final = 600
 _SECONDS_PER_HOUR: Final = 3600
 _SETTLED: Final = frozenset({ClaimState.DONE, ClaimState.DEAD})
 
@@ -85,9 +83,9 @@ class _Piece:
 def reconcile(
     place: Place,
     *,
-    lookback_hours: float | None = LOOKBACK_HOURS,
+    lookback_hours: float | None,
+    expected_minutes: float,
     grace_seconds: float = GRACE_SECONDS,
-    expected_minutes: float = EXPECTED_MINUTES,
     clock: Callable[[], float] = time.time,
 ) -> Reconciled:
     """Put on its queue what should have been worked and is not.
@@ -95,8 +93,8 @@ def reconcile(
     Args:
         place: the environment.
         lookback_hours: older input is left alone; None looks at all of it.
-        grace_seconds: what is younger, or was touched since, is on its way.
         expected_minutes: a run that is open for longer is overdue.
+        grace_seconds: what is younger, or was touched since, is on its way.
         clock: seconds since the epoch.
 
     Raises:
@@ -109,24 +107,15 @@ def reconcile(
     open_inputs = [found for found in inputs if _is_open(records.get(found.run_id))]
     pieces = list(_pieces(place, open_inputs, records))
     items = get_items(place.dynamodb, place.table, [piece.claim_id for piece in pieces])
+    claimed = [(piece, items.get(piece.claim_id, {})) for piece in pieces]
     claims = Claims(place.dynamodb, place.table, clock=clock)
     sent = tuple(
         send(place, piece.route, piece.found.event, piece.found.run_id)
-        for piece in pieces
-        if _is_due(piece, items.get(piece.claim_id, {}), now, grace_seconds)
-        and nudge(
-            claims,
-            piece.route.stage,
-            piece.found.event,
-            piece.found.run_id,
-            items.get(piece.claim_id, {}),
-        )
+        for piece, claim in claimed
+        if _is_due(piece, claim, now, grace_seconds)
+        and nudge(claims, piece.route.stage, piece.found.event, piece.found.run_id, claim)
     )
-    settled = {
-        piece.found.run_id
-        for piece in pieces
-        if items.get(piece.claim_id, {}).get("state") in _SETTLED
-    }
+    settled = {piece.found.run_id for piece, claim in claimed if claim.get("state") in _SETTLED}
     ages = [
         now - _opened_at(found, records)
         for found in open_inputs

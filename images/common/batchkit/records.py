@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchkit.conditional import Written, update
+from batchkit.conditional import update
 from batchkit.errors import UnknownRunError
 from batchkit.items import packed, timestamp, unpacked
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from batchkit.conditional import Returned, Written
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,17 @@ class Records:
             for item in page["Items"]:
                 yield unpacked(item)
 
-    def change_if(  # noqa: PLR0913, PLR0917 - an update of DynamoDB's with its condition
+    def change(  # noqa: PLR0913 - an update of DynamoDB's with its condition
         self,
         run_id: str,
         expression: str,
-        names: Mapping[str, str],
         values: Mapping[str, Any],
-        condition: str,
-        condition_values: Mapping[str, Any],
+        *,
+        condition: str | None = None,
+        names: Mapping[str, str] | None = None,
+        returns: Returned = "UPDATED_OLD",
     ) -> Written:
-        """Update a run's record if a condition holds; the outcome's item is what was before.
+        """Update a run's record, if a condition holds, and note when.
 
         Raises:
             UnknownRunError: there is no such run.
@@ -66,42 +69,15 @@ class Records:
             self.client,
             self.table,
             record_key(run_id),
-            expression,
-            condition=f"attribute_exists(id) AND {condition}",
+            _stamped(expression),
+            condition=" AND ".join(filter(None, ("attribute_exists(id)", condition))),
+            values={**values, ":updated": timestamp(self.clock())},
             names=names,
-            values={**values, **condition_values, ":updated": timestamp(self.clock())},
-            returns="UPDATED_OLD",
+            returns=returns,
         )
         if not written.done and not written.item:
             raise self._unknown(run_id)
         return written
-
-    def change(
-        self, run_id: str, expression: str, names: Mapping[str, str], values: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Update a run's record and return all of it.
-
-        Raises:
-            UnknownRunError: there is no such run.
-        """
-        verb, rest = expression.split(" ", 1)
-        stamped = (
-            f"SET {rest}, updated_at = :updated"
-            if verb == "SET"
-            else f"{expression} SET updated_at = :updated"
-        )
-        written = update(
-            self.client,
-            self.table,
-            record_key(run_id),
-            stamped,
-            condition="attribute_exists(id)",
-            names=names,
-            values={**values, ":updated": timestamp(self.clock())},
-        )
-        if not written.done:
-            raise self._unknown(run_id)
-        return written.item
 
     def _unknown(self, run_id: str) -> UnknownRunError:
         return UnknownRunError(f"The ledger {self.table} has no run '{run_id}'.")
@@ -110,3 +86,11 @@ class Records:
 def record_key(run_id: str) -> str:
     """Return the key of a run's record."""
     return f"run#{run_id}"
+
+
+def _stamped(expression: str) -> str:
+    stamp = "SET updated_at = :updated"
+    # An expression has each of its clauses once.
+    if expression.startswith("SET "):
+        return f"{stamp}, {expression.removeprefix('SET ')}"
+    return f"{stamp} {expression}"

@@ -27,8 +27,9 @@ from batchkit.claims import Claims
 from batchkit.dead_letters import read
 from batchkit.errors import NotDeadError, UnknownStageError
 from batchkit.events import S3Event
-from batchkit.ledger import Ledger, RunState
+from batchkit.ledger import Ledger
 from batchkit.place import Route, Sent, send
+from batchkit.states import RunState
 from batchkit.waiting import revive
 
 if TYPE_CHECKING:

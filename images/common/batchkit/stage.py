@@ -30,7 +30,6 @@ class Context:
     """What a handler works with."""
 
     task: TaskEnvironment
-    session: boto3.Session
     storage: Storage
     ledger: Ledger
     claims: Claims
@@ -65,7 +64,6 @@ def context(task: TaskEnvironment, session: boto3.Session) -> Context:
     dynamodb = clients.dynamodb(session)
     return Context(
         task=task,
-        session=session,
         storage=Storage(clients.s3(session), task.output_bucket),
         ledger=Ledger(dynamodb, task.ledger_table, moved=metrics.run_moved),
         claims=Claims(dynamodb, task.ledger_table),

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from batchkit.errors import ObjectConflictError, ObjectGoneError
+from batchkit.errors import ObjectConflictError, ObjectGoneError, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,6 @@ _READS: Final = 4
 class StoredObject:
     """What S3 says about an object."""
 
-    key: str
     size: int
     """Bytes."""
     version_id: str | None
@@ -104,7 +103,7 @@ class Storage:
         except ClientError as error:
             raise _translated(error, bucket, key, version_id) from error
         version = head.get("VersionId")
-        return StoredObject(key, head["ContentLength"], None if version == "null" else version)
+        return StoredObject(head["ContentLength"], None if version == "null" else version)
 
     def copy_to_output(self, bucket: str, key: str, version_id: str | None, target: str) -> None:
         """Copy an object inside S3, in parts when it is large.
@@ -168,8 +167,7 @@ class Storage:
                     IfNoneMatch="*",
                 )
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in _CONFLICT and waits:
+            if error_code(error) in _CONFLICT and waits:
                 time.sleep(waits[0])
                 return self._put_once(key, opened, content_type, waits[1:])
             if not exists(error):
@@ -196,7 +194,7 @@ class Storage:
 
 def exists(error: ClientError) -> bool:
     """Whether a write failed because the object exists."""
-    return error.response.get("Error", {}).get("Code") in _EXISTS
+    return error_code(error) in _EXISTS
 
 
 def to_json(value: Any) -> bytes:
@@ -218,7 +216,7 @@ def _address(bucket: str, key: str, version_id: str | None) -> Any:
 
 
 def _translated(error: ClientError, bucket: str, key: str, version_id: str | None) -> Exception:
-    if error.response.get("Error", {}).get("Code") in _GONE:
+    if error_code(error) in _GONE:
         version = f" in version {version_id}" if version_id else ""
         return ObjectGoneError(f"s3://{bucket}/{key} does not exist{version}.")
     return error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from batchkit.errors import ObjectGoneError
+from batchkit.errors import ObjectGoneError, error_code
 from batchkit.storage import exists
 
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ class Uploads:
 
 def _no_such_upload(error: ClientError) -> bool:
     """Whether an upload is completed or taken back already."""
-    return error.response.get("Error", {}).get("Code") == "NoSuchUpload"
+    return error_code(error) == "NoSuchUpload"

@@ -21,7 +21,6 @@ class Variable(StrEnum):
     EVENT_BUCKET = "EVENT_BUCKET"
     EVENT_KEY = "EVENT_KEY"
     EVENT_VERSION_ID = "EVENT_VERSION_ID"
-    EVENT_SEQUENCER = "EVENT_SEQUENCER"
 
     STAGES = "STAGES"
     """For `reconcile`: a JSON list of {"name", "bucket", "key_pattern", "queue_url"}."""

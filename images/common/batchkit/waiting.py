@@ -22,7 +22,7 @@ def nudge(claims: Claims, stage: str, event: S3Event, run_id: str, seen: Mapping
     The attempts stay as they are, so that what nobody can work ends among the dead letters.
     """
     token = uuid.uuid4().hex
-    settings, names, values = assigned(
+    assignments, values = assigned(
         {
             **about(stage, event, run_id),
             "state": ClaimState.WAITING.value,
@@ -32,7 +32,6 @@ def nudge(claims: Claims, stage: str, event: S3Event, run_id: str, seen: Mapping
     )
     if seen:
         condition = "#state = :seen AND updated_at = :seen_at"
-        names["#state"] = "state"
         values |= {":seen": seen["state"], ":seen_at": seen["updated_at"]}
     else:
         condition = "attribute_not_exists(id)"
@@ -40,10 +39,9 @@ def nudge(claims: Claims, stage: str, event: S3Event, run_id: str, seen: Mapping
         claims.client,
         claims.table,
         claim_key(stage, event),
-        f"SET {settings}, attempts = if_not_exists(attempts, :zero) "
+        f"SET {assignments}, attempts = if_not_exists(attempts, :zero) "
         "REMOVE #owner, lease_until ADD nudges :one",
         condition=condition,
-        names={**names, "#owner": "owner"},
         values={**values, ":zero": 0, ":one": 1},
     )
     # A repeated write is refused by the first one, whose answer was lost: then the token is ours.
@@ -63,7 +61,6 @@ def revive(claims: Claims, claim_id: str) -> dict[str, Any]:
         "SET #state = :waiting, attempts = :zero, updated_at = :stamp "
         "REMOVE #owner, lease_until, nudges",
         condition="attribute_exists(id)",
-        names={"#state": "state", "#owner": "owner"},
         values={
             ":waiting": ClaimState.WAITING.value,
             ":zero": 0,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 VISIBILITY_SECONDS: Final = 60
 """How long a message stays hidden after each heartbeat; a dead worker's comes back after it."""
-_MAX_VISIBILITY_SECONDS: Final = 43_200
 
 MEETINGS: Final = 10
 """So often a message may find its work in other hands; then it is a duplicate and goes."""
@@ -120,8 +119,7 @@ class Worker:
             return
         if isinstance(outcome, Busy) and receives < MEETINGS:
             # Its owner may die; until then there is nothing to do here.
-            wait = max(1, int(outcome.until - time.time()) + 1)
-            self._hide(message, min(wait, _MAX_VISIBILITY_SECONDS))
+            self._hide(message, max(1, int(outcome.until - time.time()) + 1))
             return
         if isinstance(outcome, Busy):
             # The owner's own message comes back, ECS tells of the owner's task, or, where neither

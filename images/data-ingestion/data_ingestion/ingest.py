@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.environment import number, whole_number
 from batchkit.errors import BadEnvironmentError, Rejected
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import PARQUET, to_json
 from batchkit.uploads import Uploads
 

@@ -7,8 +7,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from batchkit.errors import BadEventError
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import to_json
 
 from report_generation import fan_in, options, page, workbook

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from batchkit.errors import BadEventError, ObjectConflictError, Rejected
 from batchkit.figures import SCENARIO_HASH
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys, shard_of_key
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import PARQUET, stream_sha256, to_json
 
 from risk_calculation.market import UnusableMarketError, market

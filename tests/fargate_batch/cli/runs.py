@@ -11,9 +11,9 @@ import boto3
 from batchkit.claims import Claim, Claims, Spent, claim_key
 from batchkit.dead_letters import DeadLetterQueue
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
 from batchkit.logs import JsonFormatter
 from batchkit.runs import RunKeys, run_id
+from batchkit.states import RunState
 
 INGESTION = "data-ingestion"
 LINE = {"time": "2026-06-30T18:00:00.000+00:00", "level": "error", "stage": INGESTION}
@@ -81,7 +81,7 @@ def out_rows(ended: Any) -> list[list[str]]:
 
 
 def record(launched: Any, run: str = RUN, key: str = "positions/positions.csv") -> None:
-    launched.ledger.begin(run, S3Event(launched.input_bucket, key, "v1", "00"))
+    launched.ledger.begin(run, S3Event(launched.input_bucket, key, "v1"))
 
 
 def finish(launched: Any, run: str = RUN) -> None:

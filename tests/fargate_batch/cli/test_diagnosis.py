@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from batchkit.claims import Claim, Claims
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import (
     INGESTION,
@@ -173,4 +173,8 @@ def stopped(event: S3Event, **changes: Any) -> dict[str, Any]:
             ]
         },
     }
-    return {"detail-type": "ECS Task State Change", "detail": {**detail, **changes}}
+    return {
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "detail": {**detail, **changes},
+    }

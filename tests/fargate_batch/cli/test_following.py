@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchkit.ledger import RunState
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import RUN, finish, record, run_of
 

@@ -10,8 +10,9 @@ import pytest
 from batchkit.claims import Claim, Claims, claim_key
 from batchkit.dead_letters import DeadLetterQueue
 from batchkit.events import S3Event
-from batchkit.ledger import Ledger, RunState
+from batchkit.ledger import Ledger
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import (
     INGESTION,

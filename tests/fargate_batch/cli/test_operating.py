@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from batchkit.ledger import RunState
 from batchkit.records import Records
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import (
     INGESTION,

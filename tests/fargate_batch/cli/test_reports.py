@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 from tests.fargate_batch.cli.runs import RUN, SUMMARY, finish, record
 
@@ -94,11 +94,14 @@ def test_report_of_a_run_that_goes_on_says_how_to_wait(
     )
 
 
-def test_report_whose_files_have_expired_is_one_line(
+def test_report_that_has_expired_is_named_with_the_way_to_another(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
     record(launched)
     launched.ledger.advance(RUN, RunState.REPORTED)
     ended = batch("report", RUN)
     assert ended.code == 1
-    assert "NoSuchKey" in ended.message
+    assert ended.message == (
+        f"The report of run {RUN} is gone: runs/{RUN}/report/summary.json has expired "
+        "(storage.output_expiry_days). Submit the positions again."
+    )

@@ -37,6 +37,7 @@ def test_a_letter_says_why_and_of_what_run(place: Place) -> None:
     (letter,) = letters(place)
     assert (letter.stage, letter.run_id, letter.attempts) == (STAGE, "r1", 3)
     assert (letter.reason, letter.body) == ("RuntimeError: no memory", "body")
+    assert letter.event is None
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=1200), st.integers(0, 3))
@@ -111,6 +112,7 @@ def test_a_letter_of_eventbridges_is_understood(place: Place) -> None:
     )
     (letter,) = letters(place)
     assert (letter.run_id, letter.reason, letter.attempts) == ("r1", "may not send", None)
+    assert letter.event == event
 
 
 def test_a_letter_of_an_input_belongs_to_the_run_that_it_would_make(place: Place) -> None:

@@ -29,10 +29,9 @@ def test_the_environment_names_the_object() -> None:
             "EVENT_BUCKET": "input",
             "EVENT_KEY": "positions/a.csv",
             "EVENT_VERSION_ID": "v1",
-            "EVENT_SEQUENCER": "00A1",
         }
     )
-    assert event == S3Event("input", "positions/a.csv", "v1", "00A1")
+    assert event == S3Event("input", "positions/a.csv", "v1")
 
 
 @pytest.mark.parametrize("version", ["", "null"])
@@ -78,7 +77,7 @@ def failed_task(environment: list[dict[str, str]], **detail: Any) -> str:
 
 @given(KEYS)
 def test_every_key_survives_a_message(key: str) -> None:
-    event = S3Event("input", key, "v1", "00A1")
+    event = S3Event("input", key, "v1")
     assert events.from_message(event.to_message()) == event
     assert event.to_message().isascii()
 
@@ -90,11 +89,10 @@ def test_a_failed_task_returns_the_object_that_it_was_run_for(key: str, version:
             {"name": "EVENT_BUCKET", "value": "input"},
             {"name": "EVENT_KEY", "value": key},
             {"name": "EVENT_VERSION_ID", "value": version},
-            {"name": "EVENT_SEQUENCER", "value": "00A1"},
         ]
     )
     event = events.from_message(body)
-    assert event == S3Event("input", key, "v1" if version == "v1" else None, "00A1")
+    assert event == S3Event("input", key, "v1" if version == "v1" else None)
     assert event.failure == (
         "EssentialContainerExited, Essential container in task exited, exit code 137, OOM"
     )
@@ -140,7 +138,7 @@ def test_an_environment_without_an_event_says_what_is_missing() -> None:
 )
 def test_a_message_keeps_the_key_as_it_is(key: str) -> None:
     event = events.from_message(json.dumps(created(key)))
-    assert event == S3Event("input", key, "v1", "00A1")
+    assert event == S3Event("input", key, "v1")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def test_reconcile_sends_what_was_dropped_and_tells_how_runs_stand(
         "key_pattern": "positions/*",
         "queue_url": place.queue_url,
     }
-    code, lines = finished(start("reconcile", STAGES=json.dumps([route]), RUN_EXPECTED_MINUTES="0"))
+    limits = {"RUN_EXPECTED_MINUTES": "0", "RECONCILE_LOOKBACK_HOURS": "72"}
+    code, lines = finished(start("reconcile", STAGES=json.dumps([route]), **limits))
     assert code == 0
     assert {line["stage"] for line in lines} == {"reconcile"}
     # What is so young is on its way.
@@ -131,10 +132,11 @@ def test_reconcile_sends_what_was_dropped_and_tells_how_runs_stand(
         ("run", {"TASK_PRICE_PER_HOUR": "cheap"}, "TASK_PRICE_PER_HOUR is 'cheap'"),
         ("reconcile", {}, "STAGES"),
         ("reconcile", {"STAGES": "[1]"}, "STAGES must be a JSON list"),
+        ("reconcile", {"STAGES": "[]"}, "RECONCILE_LOOKBACK_HOURS is ''"),
         ("run", {"EVENT_BUCKET": ""}, "EVENT_BUCKET and EVENT_KEY not set"),
         ("run", {"LEDGER_TABLE": ""}, "LEDGER_TABLE"),
         ("run", {"STAGE": "no-such-stage"}, "no package 'no_such_stage'"),
-        ("work", {"QUEUE_URL": ""}, "QUEUE_URL is not set"),
+        ("work", {"QUEUE_URL": ""}, "not set: QUEUE_URL"),
     ],
 )
 def test_a_wrong_environment_is_one_clear_line(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit import logs
-from batchkit.ledger import RunState
 from batchkit.metrics import Metric, Metrics
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

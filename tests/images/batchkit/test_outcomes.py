@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchkit import environment
 from batchkit.errors import Rejected
-from batchkit.ledger import FINAL_STATES, RunState
 from batchkit.runs import RunKeys, shard_of_key
 from batchkit.stage import Context, context
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.task import perform
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from batchkit import prepare
 
 COMMON = Path(prepare.__file__).parents[1]
@@ -49,21 +48,6 @@ def test_what_fails_fails_the_build(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode != 0
     assert "no such kernel" in done.stderr
-
-
-@pytest.mark.parametrize("named", [None, "", "missing"])
-def test_without_the_folder_a_task_knows_that_nothing_was_prepared(
-    named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PREPARED", raising=False)
-    if named is not None:
-        monkeypatch.setenv("PREPARED", str(tmp_path / named) if named else "")
-    assert prepare.prepared_folder() is None
-
-
-def test_a_task_finds_what_was_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREPARED", str(tmp_path))
-    assert prepare.prepared_folder() == tmp_path
 
 
 def test_a_mistake_in_what_users_edit_is_one_line_and_no_traceback(tmp_path: Path) -> None:

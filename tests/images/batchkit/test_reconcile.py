@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchkit.claims import Claim, claim_key
 from batchkit.events import S3Event, from_message
-from batchkit.ledger import RunState
 from batchkit.place import Place as Work
 from batchkit.place import Route, Sent
 from batchkit.reconcile import Reconciled, reconcile
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 
 if TYPE_CHECKING:
     from tests.images.conftest import Place
@@ -37,7 +37,8 @@ def work(place: Place) -> Work:
 
 
 def later(place: Place, seconds: float = LATER, **settings: Any) -> Reconciled:
-    return reconcile(work(place), clock=lambda: time.time() + seconds, **settings)
+    limits = {"lookback_hours": 72, "expected_minutes": 60, **settings}
+    return reconcile(work(place), clock=lambda: time.time() + seconds, **limits)
 
 
 def queued(place: Place) -> list[S3Event]:

@@ -7,9 +7,9 @@ import pytest
 from batchkit.claims import Claim, Finished, claim_key
 from batchkit.dead_letters import read
 from batchkit.errors import NotDeadError, UnknownRunError, UnknownStageError
-from batchkit.ledger import RunState
 from batchkit.place import Sent
 from batchkit.redrive import drain_dead_letters, redrive
+from batchkit.states import RunState
 from batchkit.task import perform
 
 from tests.images.batchkit.test_reconcile import RISK, claimed, later, publish, queued, work

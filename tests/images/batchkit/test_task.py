@@ -8,7 +8,7 @@ import pytest
 from batchkit.claims import Claim, claim_key
 from batchkit.errors import BadEventError, CrashError, Rejected
 from batchkit.events import S3Event
-from batchkit.ledger import RunState
+from batchkit.states import RunState
 from batchkit.task import Busy, CurrentWork, Worked, perform
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from batchkit.claims import Claim, Claims, claim_key
 from batchkit.dead_letters import DeadLetter, DeadLetterQueue, read
 from batchkit.errors import BadEventError, UnknownRunError
 from batchkit.events import S3Event, from_message
-from batchkit.ledger import Ledger, RunState
+from batchkit.ledger import Ledger
+from batchkit.states import RunState
 from batchkit.task import Worked, perform
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from batchkit.errors import ObjectConflictError
 from batchkit.figures import SCENARIO_HASH
-from batchkit.ledger import RunState
 from batchkit.runs import RunKeys
+from batchkit.states import RunState
 from risk_calculation.calculate import calculated
 
 from tests.images.risk_calculation.conftest import FACTORS, TODAY, Position, equity, option, shard

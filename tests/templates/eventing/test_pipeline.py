@@ -66,9 +66,7 @@ def test_ingestion_is_run_in_every_environment(pipeline: Rendered, settings: Set
     assert ingestion["EcsParameters"]["TaskCount"] == 1
 
 
-def test_task_is_told_bucket_key_version_and_sequencer(
-    pipeline: Rendered, settings: Settings
-) -> None:
+def test_task_is_told_bucket_key_and_version(pipeline: Rendered, settings: Settings) -> None:
     for stage in run_by_rule(settings):
         transformer = target(pipeline, stage)["InputTransformer"]
         paths = transformer["InputPathsMap"]
@@ -83,7 +81,6 @@ def test_task_is_told_bucket_key_version_and_sequencer(
             Variable.EVENT_BUCKET: "$.detail.bucket.name",
             Variable.EVENT_KEY: "$.detail.object.key",
             Variable.EVENT_VERSION_ID: "$.detail.object.version-id",
-            Variable.EVENT_SEQUENCER: "$.detail.object.sequencer",
         }
 
 

@@ -21,7 +21,7 @@ from batchkit.place import Place
 from batchkit.reconcile import reconcile
 from batchkit.redrive import redrive
 from batchkit.stage import Context
-from batchkit.states import RunState
+from batchkit.states import FINAL_STATES, RunState
 from batchkit.storage import Storage
 from batchkit.task import Busy, CurrentWork, perform
 from botocore.exceptions import ClientError
@@ -163,7 +163,7 @@ def _handler(event: S3Event, context: Context) -> None:
     """Do what the stages' own handlers do with the ledger and the closing object."""
     client: Any = context.claims.client
     late = context.task.stage == AFTER
-    if not late and context.ledger.get(context.run_id)["state"] in ledger.FINAL_STATES:
+    if not late and context.ledger.get(context.run_id)["state"] in FINAL_STATES:
         return
     if client.call("attempt") == "fails":
         raise FailedAttemptError
@@ -176,11 +176,10 @@ def _handler(event: S3Event, context: Context) -> None:
 
 def _context(stage: str, clients: Any) -> Context:
     environment = TaskEnvironment(
-        stage, "test", "eu-west-1", INPUT, OUTPUT, TABLE, None, "dead-letters", {}
+        stage, "test", "eu-west-1", INPUT, OUTPUT, TABLE, "queue", "dead-letters", {}
     )
     return Context(
         task=environment,
-        session=clients,
         storage=Storage(clients, OUTPUT),
         ledger=_LedgerWithoutTimings(clients, TABLE, lambda: 0.0),
         claims=Claims(clients, TABLE, clock=lambda: 0.0),
@@ -208,7 +207,13 @@ def _run(one: Process) -> str:
             redrive(place, RUN, clock=lambda: 0.0)
         else:
             # Everything was written at this moment, and is old enough for it.
-            reconcile(place, lookback_hours=None, grace_seconds=-1, clock=lambda: 0.0)
+            reconcile(
+                place,
+                lookback_hours=None,
+                expected_minutes=60,
+                grace_seconds=-1,
+                clock=lambda: 0.0,
+            )
         return "done"
     stage, event = EVENTS[one.program]
     if one.stopping < 0:
