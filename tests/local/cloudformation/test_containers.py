@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
-
+from tests.local import registry_client
 from tests.local.cloudformation.conftest import Resources, delete, failure
 
 if TYPE_CHECKING:

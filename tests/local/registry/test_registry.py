@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from registry_client import (  # type: ignore[import-not-found]  # conftest.py loads it
+
+from tests.local.registry_client import (
     digest_of,
     layer,
     push_blob,

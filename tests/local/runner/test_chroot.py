@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
 from local.runner.commands import can_change_root
+from tests.local import registry_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import registry_client  # type: ignore[import-not-found]  # conftest.py loads it
 
 from local.runner import engine
 from local.runner.commands import host_python
 from local.testing import LocalAws, local_aws
+from tests.local import registry_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
