@@ -13,7 +13,9 @@ MARKET_DATA ?= $(firstword $(wildcard samples/market-data/*))
 SCENARIOS ?= 11000
 FILES ?= 1000
 SEED ?= 7
-PYTEST ?= pytest
+# Tests wait more than they calculate, so that three at once keep two cores busy. Those of a file
+# stay together for what they share, and files stay in order, for the longest would come last.
+PYTEST ?= pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 ##@ For everybody
 install: $(VENV)/installed ## The virtual environment, .venv
