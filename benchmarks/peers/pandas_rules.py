@@ -163,7 +163,7 @@ def _flags(rows: pd.Series) -> pd.Series:
 
 
 def _any(flags: Iterable[pd.Series]) -> pd.Series:
-    return pd.Series(np.logical_or.reduce(np.stack([_flags(rows).to_numpy() for rows in flags])))
+    return pd.Series(np.any(np.stack([_flags(rows).to_numpy() for rows in flags]), axis=0))
 
 
 def _text(raw: pd.DataFrame, *, printable: bool) -> Iterator[tuple[str, pd.Series]]:
