@@ -117,13 +117,18 @@ class Scene:
         )
 
     def workers(self, stage: str) -> list[str]:
-        """The tasks of a stage's service that run by now, and are not about to."""
+        """Wait until tasks of a stage's service run, and are not only about to; return them."""
+        return until(lambda: self._running(stage))
+
+    def _running(self, stage: str) -> list[str]:
         environment = self.environment
         answer = environment.client("ecs").list_tasks(
             cluster=environment[Output.CLUSTER_NAME],
             serviceName=environment.of(stage, StageOutput.SERVICE_NAME),
             desiredStatus="RUNNING",
         )
+        if not answer["taskArns"]:
+            return []
         described = environment.client("ecs").describe_tasks(
             cluster=environment[Output.CLUSTER_NAME], tasks=answer["taskArns"]
         )

@@ -124,8 +124,8 @@ def test_tags_are_what_registries_take(project: Any) -> None:
     ("missing", "way_out"),
     [
         ("Dockerfile", "needs images/Dockerfile"),
-        ("data-ingestion/requirements.lock", "make lock"),
-        ("common/requirements.lock", "make lock"),
+        ("data-ingestion/requirements.lock", "make lock-images"),
+        ("common/requirements.lock", "make lock-images"),
     ],
 )
 def test_a_missing_source_is_named(project: Any, missing: str, way_out: str) -> None:

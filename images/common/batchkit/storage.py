@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
-# MethodNotAllowed: the version is a delete marker.
 PARQUET: Final = "application/vnd.apache.parquet"
 """The content type of a Parquet file."""
+# MethodNotAllowed: the version is a delete marker.
 _GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405"})
 _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 # Another write of the key is under way, and may yet fail; AWS says to write again.

@@ -212,7 +212,8 @@ def make(
 
     Raises:
         Rejected: there are fewer than 250 moves, or no factor is complete.
-        BadEnvironmentError: a stress scenario cannot be applied in this base currency.
+        BadEnvironmentError: a stress scenario cannot be applied in this base currency, or moves a
+            factor by what is another kind's.
     """
     past = history(market)
     blocks = [Block(BlockKind.HISTORICAL, len(past.dates), {"dates": past.dates})]

@@ -18,6 +18,7 @@ from report_generation.tables import backtest, risk, run, scenarios, sensitiviti
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from report_generation.backtest import Backtest
     from report_generation.summary import Results
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -72,6 +73,7 @@ def render(results: Results) -> bytes:
         tested=next(
             row for row in summary["backtest"]["levels"] if row["level"] == float(REGULATORY_LEVEL)
         ),
+        has_tail=_regulatory(results).has_tail,
         tables=_tables(results, var_at, es_at),
         charts=_charts(results, var_at, es_at),
         groups=_factors(summary["greeks"]),
@@ -82,6 +84,10 @@ def render(results: Results) -> bytes:
 def nearest(levels: Sequence[Mapping[str, Any]], level: float) -> int:
     """Return the place of the configured level that is nearest to one that readers expect."""
     return min(range(len(levels)), key=lambda index: abs(levels[index]["level"] - level))
+
+
+def _regulatory(results: Results) -> Backtest:
+    return next(test for test in results.backtests if test.level == REGULATORY_LEVEL)
 
 
 def _tables(results: Results, var_at: int, es_at: int) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def _charts(results: Results, var_at: int, es_at: int) -> dict[str, Any]:
         ((row["name"], row["pnl"]) for row in summary["stress"]), key=lambda item: item[1]
     )
     components = {book["book"]: book["risk"][es_at]["component_es"] for book in summary["books"]}
-    tested = next(test for test in results.backtests if test.level == REGULATORY_LEVEL)
+    tested = _regulatory(results)
     return {
         **_distributions(results, var_at, es_at),
         "contributions": charts.bars(charts.largest(components, _BARS)),

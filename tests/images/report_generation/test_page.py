@@ -80,3 +80,11 @@ def test_a_run_with_only_a_history_has_no_empty_sections() -> None:
     for absent in ("Monte Carlo", "Stress scenario", "Refused rows", "Exceptions by level"):
         assert absent not in text
     assert "Worst day of the history" in text
+
+
+@pytest.mark.parametrize(
+    ("window", "why"), [("150", "110 days tested, 250 needed"), ("50", "the window is too short")]
+)
+def test_without_a_zone_the_headline_says_why(window: str, why: str) -> None:
+    results = make_run(days=260, draws=0, stress=()).results({"BACKTEST_WINDOW": window})
+    assert f"Backtest at 99% No zone {why}" in text_of(page.render(results).decode())
