@@ -128,19 +128,32 @@ def _unpack_layer(image: Image, digest: str, layers: Path) -> Path:
     try:
         data = gzip.decompress(blob) if blob[:2] == b"\x1f\x8b" else blob
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            archive.extraction_filter = lambda member, _folder: member
             for member in archive:
                 if not (member.isdev() or member.isfifo()):
-                    # The files belong to whoever runs the local AWS, who need not be root.
-                    owned = member.replace(
-                        uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False
-                    )
-                    archive.extract(owned, partial, filter="tar")
+                    archive.extract(_fit(member, partial), partial)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise CannotPullError(
             f"{image.reference}: layer {digest} cannot be unpacked: {error}"
         ) from error
     partial.rename(target)
     return target
+
+
+def _fit(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    """Let a file belong to whoever runs the local AWS, who need not be root, and lie in the folder.
+
+    Python's own filters do the latter from 3.11.4 on; Debian 12 has 3.11.2.
+
+    Raises:
+        tarfile.ExtractError: it lies outside.
+    """
+    member.name = member.name.lstrip("/")
+    if not (folder / member.name).resolve().is_relative_to(folder.resolve()):
+        raise tarfile.ExtractError(f"{member.name} lies outside of the image")
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    member.mode &= 0o755
+    return member
 
 
 def _lay_over(layer: Path, root: Path) -> None:

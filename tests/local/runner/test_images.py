@@ -80,12 +80,26 @@ def test_a_layer_is_unpacked_once_for_all_images(
     assert copy.samefile(root / "a")
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("../escaped", "1")],
+        [("a/../../escaped", "1")],
+        [("out", "-> ../.."), ("out/escaped", "1")],
+        [("out", "-> /"), ("out/escaped", "1")],
+    ],
+)
 def test_a_layer_cannot_write_outside_the_image(
-    image: Callable[..., Image], tmp_path: Path
+    image: Callable[..., Image], tmp_path: Path, files: list[tuple[str, str]]
 ) -> None:
-    with pytest.raises(CannotPullError, match="cannot be unpacked"):
-        images.unpack(image([("../escaped", "1")]), tmp_path / "images")
+    with pytest.raises(CannotPullError, match="escaped lies outside of the image"):
+        images.unpack(image(files), tmp_path / "images")
     assert not list(tmp_path.rglob("escaped"))
+
+
+def test_an_absolute_path_is_one_of_the_image(image: Callable[..., Image], tmp_path: Path) -> None:
+    root = images.unpack(image([("/opt/a", "1")]), tmp_path / "images")
+    assert (root / "opt/a").read_text() == "1"
 
 
 def test_an_image_for_another_interpreter_is_refused(tmp_path: Path) -> None:
