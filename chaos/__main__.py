@@ -17,13 +17,14 @@ from rich.console import Console
 
 from chaos import drill, files, incidents, load, restarts, results
 from chaos.project import copy_project
+from chaos.scene import Scene
 from fargate_batch.catalogue import Dispatch
 from local.faults.client import FaultsClient
 from local.testing import local_aws
 
 if TYPE_CHECKING:
     from chaos.files import Input
-    from chaos.incidents import Incident
+    from chaos.scene import Incident
 
 PARTS: Final = ("drill", "incidents", "restarts", "load")
 CONSOLE: Final = Console(soft_wrap=True)
@@ -90,7 +91,7 @@ def _launched(
         if loads:
             _say("load", "python -m chaos --only load", load.table(loads), chosen.write)
         if "incidents" in parts:
-            scene = incidents.Scene(copy, given, calm or {}, client, aws.running.port)
+            scene = Scene(copy, given, calm or {}, client, aws.running.port)
             found = incidents.play_all(scene, _tell)
             _say("incidents", "make chaos", results.incident_table(found), chosen.write)
             wrong += sum(len(one.wrong) for one in found)

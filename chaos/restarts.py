@@ -11,8 +11,8 @@ import boto3
 from chaos import audit
 from chaos.drill import Effort, calm, drop, settle, wait
 from chaos.files import File
-from chaos.incidents import Incident
 from chaos.project import ENVIRONMENT, copy_project
+from chaos.scene import Incident
 from local import process
 from local.location import Directory, environment
 from local.testing import free_port

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from chaos.drill import Drilled
-    from chaos.incidents import Incident
+    from chaos.scene import Incident
 
 RESULTS: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
 _BEGIN: Final = "<!-- measured: {name} -->"

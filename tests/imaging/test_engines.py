@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 REAL_BASE = os.environ.get("BASE_IMAGE", "")
 """Read before the fixtures hide it."""
-needs_base_image = pytest.mark.skipif(
-    not REAL_BASE,
-    reason="BASE_IMAGE names no base image that the engine has; .ci/run makes one",
-)
+needs_base_image = pytest.mark.skipif(not REAL_BASE, reason="no BASE_IMAGE; .ci/run makes one")
 
 
 @pytest.fixture(scope="module")

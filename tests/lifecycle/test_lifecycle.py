@@ -33,6 +33,8 @@ PUSHING = "risk-calculation: pushing to"
 NOT_SOURCES = (".git", ".venv", ".local", ".cache", "*_cache", "__pycache__", "reports")
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock", "CONTAINER_HOST": ""}
 
+BY_PROCESSES_ALONE = "no Docker or Podman answers; the same life is lived by processes alone"
+
 
 def engine_answers() -> bool:
     """Whether Docker or Podman can run containers here."""
@@ -139,10 +141,7 @@ class Life:
         "processes",
         pytest.param(
             "engine",
-            marks=pytest.mark.skipif(
-                not engine_answers(),
-                reason="no Docker or Podman answers; the same life is lived by processes alone",
-            ),
+            marks=pytest.mark.skipif(not engine_answers(), reason=BY_PROCESSES_ALONE),
         ),
     ],
 )

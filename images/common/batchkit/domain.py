@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+CURRENCY_CODE: Final = re.compile("[A-Z]{3}")
+"""ISO 4217."""
 DISCOUNT: Final = "-OIS"
 """After a currency: the curve that discounts its money."""
 DIVIDEND: Final = "-DIV"

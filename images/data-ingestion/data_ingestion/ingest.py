@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from batchkit.domain import CURRENCY_CODE
 from batchkit.environment import number, whole_number
 from batchkit.errors import BadEnvironmentError, Rejected
 from batchkit.runs import RunKeys
@@ -20,7 +21,6 @@ from data_ingestion import market_data, scenarios
 from data_ingestion.columns import as_text, typed
 from data_ingestion.conversion import convert
 from data_ingestion.source import batches
-from data_ingestion.stress import CURRENCY_CODE
 from data_ingestion.validation import Validator
 
 if TYPE_CHECKING:

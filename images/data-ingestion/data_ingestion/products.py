@@ -92,8 +92,8 @@ def _is_joined(whole: str, first: str, second: pl.Expr) -> pl.Expr:
     )
 
 
-def _begins_with_currency(curve: str) -> pl.Expr:
-    text, currency = pl.col(curve).str, pl.col("currency")
+def _is_curve_of_its_currency() -> pl.Expr:
+    text, currency = pl.col("risk_factor").str, pl.col("currency")
     return text.starts_with(currency) & text.slice(currency.str.len_chars(), 1).eq("-")
 
 
@@ -146,7 +146,7 @@ def _consistent() -> Iterator[Rule]:
     yield Rule(
         "bond-currency",
         "It is a bond on a curve of another currency: its risk_factor must begin with <currency>-.",
-        _is(Product.BOND) & ~_begins_with_currency("risk_factor"),
+        _is(Product.BOND) & ~_is_curve_of_its_currency(),
     )
     yield Rule(
         "unpaid-coupon",
@@ -197,10 +197,7 @@ def _known(scenarios: ScenarioSet) -> Iterator[Rule]:
         "It is a bond, and its risk_factor is not in the market data as a curve (RATE).",
         bond & ~_is_among(factor, [*scenarios.curves, *curve_gaps]),
     )
-    for name, products in (
-        ("currency", _DISCOUNTED),
-        ("currency2", (Product.FXFWD,)),
-    ):
+    for name, products in (("currency", _DISCOUNTED), ("currency2", (Product.FXFWD,))):
         discounted = {*scenarios.discounted, *_without(DISCOUNT, curve_gaps)}
         yield Rule(
             f"undiscounted-{name}",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from batchkit.domain import DIVIDEND
+from batchkit.domain import CURRENCY_CODE, DIVIDEND
 from batchkit.errors import BadEnvironmentError
 
 from data_ingestion.historical import SHOCKS
@@ -28,8 +27,6 @@ _FIELDS: Final = (
 _CURRENCY_FIELDS: Final = ("fx_percent", "rates_bp")
 """A price in the market data has no currency, so an equity is overridden by its id alone."""
 _FIELD_OF: Final = {"EQ": "equity_percent", "VOL": "volatility_percent", "FX": "fx_percent"}
-CURRENCY_CODE: Final = re.compile("[A-Z]{3}")
-"""ISO 4217."""
 _MAX_NAME: Final = 60
 _log: Final = logging.getLogger(__name__)
 

@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-LONG = pytest.mark.skipif(
-    os.environ.get("MODEL_CHECK") != "long",
-    reason="two minutes, for changes of the protocol: MODEL_CHECK=long runs it",
-)
+FOR_CHANGES = "two minutes, for changes of the protocol: MODEL_CHECK=long runs it"
+LONG = pytest.mark.skipif(os.environ.get("MODEL_CHECK") != "long", reason=FOR_CHANGES)
 
 
 @pytest.fixture(autouse=True)

@@ -11,21 +11,12 @@ from batchkit.events import S3Event
 from batchkit.states import RunState
 from batchkit.task import Busy, CurrentWork, Worked, perform
 
+from tests.images.batchkit.conftest import STAGE, nothing
+
 if TYPE_CHECKING:
     from batchkit.stage import Context
 
     from tests.images.conftest import Place
-
-STAGE = "data-ingestion"
-
-
-@pytest.fixture
-def event(place: Place) -> S3Event:
-    return S3Event(place.input_bucket, "positions/a.csv", "v1")
-
-
-def nothing(_event: S3Event, _context: Context) -> None:
-    pass
 
 
 def test_the_same_event_twice_is_worked_once(place: Place, event: S3Event) -> None:

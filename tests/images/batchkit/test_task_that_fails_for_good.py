@@ -15,21 +15,12 @@ from batchkit.ledger import Ledger
 from batchkit.states import RunState
 from batchkit.task import Worked, perform
 
+from tests.images.batchkit.conftest import STAGE, nothing
+
 if TYPE_CHECKING:
     from batchkit.stage import Context
 
     from tests.images.conftest import Place
-
-STAGE = "data-ingestion"
-
-
-@pytest.fixture
-def event(place: Place) -> S3Event:
-    return S3Event(place.input_bucket, "positions/a.csv", "v1")
-
-
-def nothing(_event: S3Event, _context: Context) -> None:
-    pass
 
 
 def fails(_event: S3Event, _context: Context) -> None:

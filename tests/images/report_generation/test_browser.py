@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from report_generation.summary import Results
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine to show the report; .ci/run brings one"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; .ci/run brings one")
 
 
 @pytest.fixture(scope="module")
