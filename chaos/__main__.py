@@ -33,7 +33,9 @@ CONSOLE: Final = Console(soft_wrap=True)
 def main(arguments: list[str] | None = None) -> int:
     """Play what the arguments name; 1 when anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--files", type=int, default=1000, help="over both dispatch modes")
+    parser.add_argument(
+        "--files", type=_number_of_files, default=1000, help="for each dispatch mode one half; at least 2"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", choices=PARTS, action="append", help="repeatable; all by default")
     parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
@@ -52,6 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
             wrong += sum(len(one.wrong) for one in found)
     CONSOLE.print("Nothing was lost and nothing was done twice." if not wrong else f"{wrong} WRONG")
     return int(bool(wrong))
+
+
+def _number_of_files(files: str) -> int:
+    number = int(files)
+    if number < len(Dispatch):
+        raise argparse.ArgumentTypeError(f"it is {number}, and each dispatch mode needs one")
+    return number
 
 
 def _launched(

@@ -46,7 +46,7 @@ class Findings:
     wrong: dict[str, list[str]] = field(default_factory=dict)
     states: Counter[str] = field(default_factory=Counter)
     attempts: Counter[int] = field(default_factory=Counter)
-    """Pieces of work by the attempts that they took."""
+    """Pieces of these files' work by the attempts that they took."""
     rewritten_reports: int = 0
     """Reports that were written again, with the same figures, after an interruption."""
 
@@ -110,6 +110,8 @@ def judge(
 ) -> Findings:
     """Hold every file against what must have become of it.
 
+    Claims and messages must all be worked off, whichever file they are of.
+
     Args:
         world: ledger and output bucket.
         dropped: the files.
@@ -118,10 +120,13 @@ def judge(
         queued: how many messages each queue holds.
     """
     findings = Findings()
+    runs = set()
     for each in dropped:
+        runs.add(each.run_id)
         _judge_file(each, world, calm, figures_of, findings)
     for claim in world.claims:
-        findings.attempts[int(claim.get("attempts", 0))] += 1
+        if claim["run_id"] in runs:
+            findings.attempts[int(claim.get("attempts", 0))] += 1
         if claim["state"] != ClaimState.DONE:
             findings.add("claim left open", f"{claim['id']} is {claim['state']}")
     for queue, messages in queued.items():

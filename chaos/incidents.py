@@ -8,7 +8,6 @@ import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,7 @@ from local.faults.client import FaultsError
 from local.faults.settings import CallFaults, Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from chaos.scene import Scene
 
@@ -138,20 +137,23 @@ def a_bug_is_deployed_and_its_dead_letters_are_redriven(scene: Scene, incident: 
     code = scene.copy.folder / _HANDLER
     right = code.read_text()
     code.write_text(right + _BUG)
-    scene.copy.launch()
-    (dropped,) = scene.drop("bug")
+    try:
+        scene.copy.launch()
+        (dropped,) = scene.drop("bug")
 
-    def is_dead() -> bool:
-        return audit.states(scene.environment).get(dropped.run_id) == RunState.DEAD_LETTERED
+        def is_dead() -> bool:
+            return audit.states(scene.environment).get(dropped.run_id) == RunState.DEAD_LETTERED
 
-    until(is_dead)
-    told = json.loads(batch(scene.copy, "why", dropped.run_id))
-    incident.expect("`batch why` does not name the bug", holds="a bug" in json.dumps(told))
-    batch(scene.copy, "redrive", dropped.run_id)
-    until(lambda: not is_dead())
-    until(is_dead)
-    code.write_text(right)
-    scene.copy.launch()
+        until(is_dead)
+        told = json.loads(batch(scene.copy, "why", dropped.run_id))
+        incident.expect("`batch why` does not name the bug", holds="a bug" in json.dumps(told))
+        batch(scene.copy, "redrive", dropped.run_id)
+        until(lambda: not is_dead())
+        until(is_dead)
+    finally:
+        # The incidents after this one need the right code, however it ended.
+        code.write_text(right)
+        scene.copy.launch()
     batch(scene.copy, "redrive", dropped.run_id)
     scene.end(incident, [dropped])
 
@@ -217,16 +219,10 @@ def play_all(scene: Scene, tell: Callable[[Incident], None]) -> list[Incident]:
 
 def _play(scene: Scene, happening: Callable[[Scene, Incident], None]) -> Incident:
     incident = Incident(happening.__name__.replace("_", " "))
-    with _timed(incident):
-        try:
-            happening(scene, incident)
-        except (TimeoutError, FaultsError) as error:
-            incident.wrong.append(str(error))
-    return incident
-
-
-@contextmanager
-def _timed(incident: Incident) -> Iterator[None]:
     began = time.monotonic()
-    yield
+    try:
+        happening(scene, incident)
+    except (TimeoutError, FaultsError) as error:
+        incident.wrong.append(str(error))
     incident.seconds = time.monotonic() - began
+    return incident

@@ -92,7 +92,7 @@ class Copy:
         return find_environment(self.folder, ENVIRONMENT)
 
     def change(self, **changes: Any) -> None:
-        """Change settings of the environment; a nested setting's name has dots for `__`."""
+        """Change settings of the environment; a nested setting's name has `__` for each dot."""
         path = self.folder / "config" / ENVIRONMENT / "config.yaml"
         config = yaml.safe_load(path.read_text())
         for name, value in changes.items():

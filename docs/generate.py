@@ -166,7 +166,7 @@ def _idle(environment: str) -> tuple[list[int], list[float]]:
     endpoints, zones = _interface_endpoints(environment), settings.network.endpoint_zones
     metrics = _alarmed_metrics(environment)
     daily = 24 * 60 // settings.reconcile.every_minutes
-    price = prices.of(str(_stated(environment)["region"])).endpoint
+    price = prices.endpoint_price_per_hour(str(_stated(environment)["region"]))
     # It takes seconds, and Fargate charges for a minute at least. Two metrics are its own.
     minutes = daily / 24 * prices.HOURS_IN_MONTH
     task = prices.task_price_per_hour(reconcile.CPU, reconcile.MEMORY_MIB)

@@ -9,9 +9,10 @@ import boto3
 from batchkit.ledger import Ledger
 from batchkit.place import Place, Route
 from botocore.exceptions import BotoCoreError, ClientError
+from sceptre.exceptions import InvalidAWSCredentialsError
 
 from fargate_batch import project
-from fargate_batch.aws_errors import PATIENT, PROBE, explained
+from fargate_batch.aws_errors import PATIENT, PROBE, SET_CREDENTIALS, explained
 from fargate_batch.errors import UserError
 from fargate_batch.names import Output, StageOutput
 from fargate_batch.regions import refuse_unknown
@@ -106,7 +107,10 @@ class Environment:
 def find_environment(
     folder: Path, name: str, profile: str | None = None, region: str | None = None
 ) -> Environment:
-    """Find a launched environment; profile and region are the config's unless they are given.
+    """Find a launched environment; profile, role and region are the config's unless they are given.
+
+    Who names a profile speaks as that; else the session is Sceptre's own, so that `profile` and
+    `sceptre_role` in config/ mean here what they mean to a launch.
 
     Raises:
         UserError: config/ has no such environment, it is not launched there, AWS has no such
@@ -118,8 +122,13 @@ def find_environment(
         refuse_unknown(region, "--region")
     region = region or any_stack.region
     try:
-        session = boto3.Session(profile_name=profile or any_stack.profile, region_name=region)
+        if profile:
+            session = boto3.Session(profile_name=profile, region_name=region)
+        else:
+            session = any_stack.connection_manager.get_session(region=region)
         outputs = read_outputs(session, {stack.external_name for stack in stacks})
+    except InvalidAWSCredentialsError as error:
+        raise UserError(f"There are no AWS credentials. {SET_CREDENTIALS}") from error
     except (ClientError, BotoCoreError) as error:
         raise UserError(explained(error)) from error
     if not outputs:

@@ -124,7 +124,7 @@ class GivenNames:
         return self.of(f"{what}-{region}")
 
     def execution_role(self, task: str, region: str = "${AWS::Region}") -> str:
-        """The role of what Fargate does for a task; cut, for a name has 64 characters at most."""
+        """The role of what Fargate does for a task; short, for it has 64 characters at most."""
         return self.role(f"{task}-exec", region)
 
     def task_role(self, task: str) -> str:

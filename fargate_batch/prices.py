@@ -14,7 +14,6 @@ Fargate Spot's price follows supply and demand; AWS speaks of up to 70% off, whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 HOURS_IN_MONTH: Final = 730
@@ -25,43 +24,31 @@ KEY_MONTH: Final = 1.00
 ALARM_METRIC_MONTH: Final = 0.10
 CUSTOM_METRIC_MONTH: Final = 0.30
 
+_VCPU_HOUR: Final = 0.04048
+_GIGABYTE_HOUR: Final = 0.004445
+"""Of a task's memory."""
+_ENDPOINT_HOUR: Final = {"eu-west-1": 0.011, "us-east-1": 0.010}
 _UNITS_PER_VCPU: Final = 1024
 _MIB_PER_GB: Final = 1024
-_LISTED: Final = "eu-west-1"
 
 
-@dataclass(frozen=True)
-class Prices:
-    """What a region charges for an hour."""
+def endpoint_price_per_hour(region: str) -> float:
+    """What an interface endpoint costs in one zone in an hour.
 
-    vcpu: float
-    gigabyte: float
-    """Of a task's memory."""
-    endpoint: float
-    """Of an interface endpoint in one zone."""
-
-
-_REGIONS: Final = {
-    "eu-west-1": Prices(vcpu=0.04048, gigabyte=0.004445, endpoint=0.011),
-    "us-east-1": Prices(vcpu=0.04048, gigabyte=0.004445, endpoint=0.010),
-}
-
-
-def of(region: str) -> Prices:
-    """A region's prices; Ireland's for one that is not listed here, which may be a third off."""
-    return _REGIONS.get(region, _REGIONS[_LISTED])
+    Ireland's price for a region that is not listed here; its own may be a third off.
+    """
+    return _ENDPOINT_HOUR.get(region, _ENDPOINT_HOUR["eu-west-1"])
 
 
 def task_price_per_hour(cpu: int, memory_mib: int, *, spot: bool = False) -> float:
-    """What a task costs in an hour in Ireland.
+    """What a task costs in an hour in Ireland, or in Virginia.
 
     Args:
         cpu: CPU units; 1024 are one vCPU.
         memory_mib: its memory.
         spot: whether it runs on FARGATE_SPOT.
     """
-    prices = _REGIONS[_LISTED]
-    price = cpu / _UNITS_PER_VCPU * prices.vcpu + memory_mib / _MIB_PER_GB * prices.gigabyte
+    price = cpu / _UNITS_PER_VCPU * _VCPU_HOUR + memory_mib / _MIB_PER_GB * _GIGABYTE_HOUR
     return price * (1 - SPOT_DISCOUNT) if spot else price
 
 

@@ -234,7 +234,7 @@ class Settings(Model):
     def _names_fit(self) -> Settings:
         names = GivenNames(self.project, self.environment)
         stage = max((RECONCILE, *(stage.name for stage in self.stages)), key=len)
-        region = "x" * 14  # as long as the longest, e.g. ap-southeast-1
+        region = "x" * 14  # as long as the longest but for isolated ones, e.g. ap-southeast-1
         for kind, limit, name in (
             ("role", 64, names.execution_role(stage, region)),
             ("bucket", 63, names.bucket("access-logs", "0" * 12, region)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from fargate_batch.cli.lines import fields_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 2.0
 OVERLAP_MS: Final = 60_000
 """How far back each look begins: lines of one moment do not arrive at one moment."""
+_time: Final = itemgetter(0)
 
 
 @dataclass
@@ -45,8 +47,9 @@ class RunLogs:
                     self._seen.add(event["eventId"])
                     found.append((event["timestamp"], event["message"].rstrip()))
         if found:
-            self.since = max(self.since, max(found)[0] - OVERLAP_MS)
-        return [message for _, message in sorted(found)]
+            self.since = max(self.since, max(map(_time, found)) - OVERLAP_MS)
+        # Lines of one millisecond stay in the order in which their task wrote them.
+        return [message for _, message in sorted(found, key=_time)]
 
     def follow(self) -> Iterator[str]:
         """The lines as they come, for ever."""

@@ -21,7 +21,7 @@ RIGHT = World(
         "a-1": {"run_id": "a-1", "state": "reported"},
         "b-2": {"run_id": "b-2", "state": "rejected"},
     },
-    claims=({"id": "claim#s#a", "state": "done", "attempts": 2},),
+    claims=({"id": "claim#s#a", "run_id": "a-1", "state": "done", "attempts": 2},),
     versions={
         "a-1": {
             KEYS.shard("00000"): 1,
@@ -90,8 +90,16 @@ def test_a_rejected_file_without_a_reason_is_wrong() -> None:
 
 @pytest.mark.parametrize("state", ["claimed", "failed", "waiting", "dead"])
 def test_a_claim_that_is_not_done_is_left_open(state: str) -> None:
-    claims = ({"id": "claim#s#a", "state": state, "attempts": 1},)
+    claims = ({"id": "claim#s#a", "run_id": "a-1", "state": state, "attempts": 1},)
     assert judged(replace(RIGHT, claims=claims)) == {"claim left open": [f"claim#s#a is {state}"]}
+
+
+def test_a_claim_of_an_earlier_file_is_left_open_too_but_its_attempts_are_not_counted() -> None:
+    earlier = {"id": "claim#s#c", "run_id": "c-3", "state": "failed", "attempts": 3}
+    world = replace(RIGHT, claims=(*RIGHT.claims, earlier))
+    found = audit.judge(world, [GOOD, BAD], CALM, lambda _: CALM[0], {})
+    assert found.wrong == {"claim left open": ["claim#s#c is failed"]}
+    assert found.attempts == {2: 1}
 
 
 def test_a_message_in_a_queue_is_left() -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import boto3
+
+from fargate_batch.environment import find_environment
 from local.testing import free_port
 
 if TYPE_CHECKING:
@@ -37,6 +41,22 @@ def test_another_region_holds_another_environment(launched: Any, batch: Callable
     assert batch("runs").code == 0
     ended = batch("runs", "--region", "eu-central-1")
     assert (ended.code, "not launched in eu-central-1" in ended.message) == (1, True)
+
+
+def test_a_role_in_the_config_is_assumed_as_a_launch_does(launched: Any, project: Path) -> None:
+    config = project / "config/dev/config.yaml"
+    trust = {"Effect": "Allow", "Principal": {"AWS": launched.account}, "Action": "sts:AssumeRole"}
+    rights = {"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": "*"}
+    iam = boto3.client("iam")
+    role = iam.create_role(
+        RoleName="deploy", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )["Role"]
+    iam.put_role_policy(
+        RoleName="deploy", PolicyName="reads", PolicyDocument=json.dumps({"Statement": [rights]})
+    )
+    config.write_text(f"sceptre_role: {role['Arn']}\n{config.read_text()}")
+    environment = find_environment(project, "dev")
+    assert ":assumed-role/deploy/" in environment.client("sts").get_caller_identity()["Arn"]
 
 
 def test_an_endpoint_that_does_not_answer_is_one_line_within_seconds(

@@ -23,8 +23,13 @@ def test_spot_takes_its_discount_off() -> None:
     )
 
 
-def test_a_region_that_is_not_listed_costs_as_ireland() -> None:
-    assert prices.of("eu-north-1") == prices.of("eu-west-1")
+def test_an_endpoint_costs_what_its_region_asks() -> None:
+    assert prices.endpoint_price_per_hour("us-east-1") == pytest.approx(0.010)
+
+
+def test_an_endpoint_in_a_region_that_is_not_listed_costs_as_in_ireland() -> None:
+    ireland = prices.endpoint_price_per_hour("eu-west-1")
+    assert prices.endpoint_price_per_hour("eu-north-1") == ireland
 
 
 @given(size=SIZES, share=st.floats(0, 1))

@@ -136,6 +136,16 @@ def test_log_lines_are_those_of_the_run_in_the_order_of_time(
     assert ended.out.splitlines() == [f"{run} {which}" for which in ("first", "second", "third")]
 
 
+def test_log_lines_of_one_millisecond_stay_in_the_order_in_which_they_were_written(
+    launched: Any, batch: Callable[..., Any]
+) -> None:
+    run, _ = begin(launched)
+    now = int(time.time() * 1000)
+    launched.log(INGESTION, *((now, f"{run} {which}") for which in ("works", "failed", "ended")))
+    ended = batch("logs", run)
+    assert ended.out.splitlines() == [f"{run} {which}" for which in ("works", "failed", "ended")]
+
+
 def test_log_lines_are_for_people_and_raw_for_a_script(
     launched: Any, batch: Callable[..., Any]
 ) -> None:
