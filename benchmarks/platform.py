@@ -79,7 +79,7 @@ def measure() -> list[Figure]:
         aws = stack.enter_context(local_aws())
         started = time.perf_counter() - start
         bench = Bench({**os.environ, **aws.environment, "XDG_CACHE_HOME": cache})
-        bench.keep(Figure("local AWS up", "python -m local up", started, 3))
+        bench.keep(Figure("local AWS up", "local.testing.local_aws()", started, 3))
         bench.time("generate", 8, "sceptre", "generate", ENVIRONMENT)
         bench.time("launch, no layers cached", 180, "sceptre", "launch", ENVIRONMENT, "--yes")
         bench.time("object landed to report", 20, "batch", "submit", *sample, "--environment",

@@ -34,7 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Play what the arguments name; 1 when anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument(
-        "--files", type=_number_of_files, default=1000, help="for each dispatch mode one half; at least 2"
+        "--files",
+        type=_number_of_files,
+        default=1000,
+        help="for each dispatch mode one half; at least 2",
     )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", choices=PARTS, action="append", help="repeatable; all by default")
