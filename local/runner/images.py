@@ -20,8 +20,9 @@ from local.symbols import Symbol
 
 _RESOLVE: Final = Symbol("services.ecr", "_resolve_manifest", ("name", "ref"))
 _BLOBS: Final = Symbol("services.ecr", "_layer_blobs")
+_MANIFESTS: Final = Symbol("services.ecr", "_manifest_blobs")
 
-SYMBOLS: Final = (_RESOLVE, _BLOBS)
+SYMBOLS: Final = (_RESOLVE, _BLOBS, _MANIFESTS)
 
 HOST_PYTHON_LABEL: Final = "batch.host-python"
 """Its value names the interpreter that a host image was made for."""
@@ -119,6 +120,24 @@ def unpack(image: Image, images: Path) -> Path:
                 ) from error
         partial.rename(target)
     return target
+
+
+def remove_unused(images: Path) -> None:
+    """Delete what was unpacked of images and layers that no repository has any more.
+
+    Args:
+        images: what `unpack` was given; no container may run from it.
+    """
+    digests = {
+        digest
+        for store in (_MANIFESTS.get(), _BLOBS.get())
+        for _, of_repository in store.all_items()
+        for digest in of_repository
+    }
+    kept = {"layers", *(_folder(digest) for digest in digests)}
+    for path in [*images.glob("*"), *images.glob("layers/*")]:
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _folder(digest: str) -> str:
