@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,10 @@ _MANIFESTS: Final = Symbol("services.ecr", "_manifest_blobs")
 
 SYMBOLS: Final = (_BLOBS, _REPOSITORIES, _GET_STATE, _RESTORE, _DELETE_REPOSITORY, _MANIFESTS)
 
+# Stacks delete repositories in threads of their own. What is being pushed belongs to no repository
+# yet, and must not be taken for unused.
+_changing: Final = threading.Lock()
+
 
 class RepositoryBlobs(MutableMapping[str, bytes]):
     """The blobs of one repository, by digest; their content is on disk."""
@@ -40,13 +45,14 @@ class RepositoryBlobs(MutableMapping[str, bytes]):
 
     def __setitem__(self, digest: str, content: bytes) -> None:
         path = path_of(self._directory, digest)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Complete or not there: a crash must not leave half a layer under its digest.
-            partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-            partial.write_bytes(content)
-            partial.replace(path)
-        self.digests.add(digest)
+        with _changing:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Complete or not there: a crash must not leave half a layer under its digest.
+                partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+                partial.write_bytes(content)
+                partial.replace(path)
+            self.digests.add(digest)
 
     def __delitem__(self, digest: str) -> None:
         self.digests.remove(digest)
@@ -81,9 +87,7 @@ class BlobStore(AccountRegionScopedDict):  # type: ignore[misc]  # MiniStack shi
     def setdefault(self, key: str, default: Any = None) -> RepositoryBlobs:
         """Return the blobs of a repository; `default` is what MiniStack offers, and not used."""
         del default
-        if key not in self:
-            self[key] = RepositoryBlobs(self.directory)
-        found: RepositoryBlobs = self[key]
+        found: RepositoryBlobs = super().setdefault(key, RepositoryBlobs(self.directory))
         return found
 
 
@@ -134,13 +138,12 @@ def install(directory: Path) -> None:
 
 def remove_unused(store: BlobStore) -> None:
     """Delete the content of blobs that no repository has."""
-    used = {
-        path_of(store.directory, digest)
-        for _, blobs in store.all_items()
-        for digest in blobs.digests
-    }
-    for folder, _, names in os.walk(store.directory):
-        for name in names:
-            path = Path(folder, name)
-            if path not in used:
-                path.unlink()
+    with _changing:
+        used = {
+            path_of(store.directory, digest) for _, blobs in store.all_items() for digest in blobs
+        }
+        for folder, _, names in os.walk(store.directory):
+            for name in names:
+                path = Path(folder, name)
+                if path not in used:
+                    path.unlink()

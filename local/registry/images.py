@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from local.registry.blobs import remove_unused
 from local.responses import RefusedError, Response, payload_of, reply
 from local.symbols import Symbol
 
@@ -86,9 +87,12 @@ def _describing(describe: Any) -> Any:
 def size_of(repository: str, digest: str) -> int:
     """The bytes of an image's layers and configuration."""
     image = _FIND.get()(repository, {"imageDigest": digest})
+    return sum(int(part.get("size", 0)) for part in _parts(image))
+
+
+def _parts(image: Record) -> list[Record]:
     manifest = json.loads(image["imageManifest"] or "{}")
-    parts = [*manifest.get("layers", ()), manifest.get("config") or {}]
-    return sum(int(part.get("size", 0)) for part in parts)
+    return [*manifest.get("layers", ()), manifest.get("config") or {}]
 
 
 def _naming_the_tag(get: Any) -> Any:
@@ -189,9 +193,23 @@ def expire(repository: str) -> None:
             continue
         images = _IMAGES.get()[repository]
         selected = [image for image in images if _is_selected(image, selection)]
-        for image in selected[: max(0, len(selected) - int(selection["countNumber"]))]:
+        expired = selected[: max(0, len(selected) - int(selection["countNumber"]))]
+        for image in expired:
             images.remove(image)
             _MANIFESTS.get().get(repository, {}).pop(image["imageDigest"], None)
+        _drop_blobs(repository, expired)
+
+
+def _drop_blobs(repository: str, expired: list[Record]) -> None:
+    """Drop what expired images name and none that is left; others may be of a push under way."""
+    store = _BLOBS.get()
+    blobs: RepositoryBlobs | None = store.get(repository)
+    if blobs is None or not expired:
+        return
+    left = {part.get("digest") for image in _IMAGES.get()[repository] for part in _parts(image)}
+    gone = {part.get("digest") for image in expired for part in _parts(image)} - left
+    blobs.digests.difference_update(gone)
+    remove_unused(store)
 
 
 def _is_selected(image: Record, selection: Record) -> bool:

@@ -44,6 +44,7 @@ class Runner:
         self._engine = engine
         self._registry = f"localhost:{port}"
         self._port = port
+        self._directory = directory
         self.containers = Containers(engine, directory, self._registry)
         self.images = Images(engine, self._registry)
 
@@ -77,9 +78,13 @@ class Runner:
         return True
 
     def close(self) -> None:
-        """End the processes; the containers of an engine are MiniStack's to remove."""
+        """End the processes; the containers of an engine are MiniStack's to remove.
+
+        Unpacked images stay for the next start, unless their repository is gone.
+        """
         for container in self.containers.processes():
             container.remove()
+        images.remove_unused(self._directory.images)
 
 
 class Images:

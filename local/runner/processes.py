@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from local.runner import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local.runner.commands import Command
 
@@ -60,6 +60,7 @@ class ProcessContainer:
         self._directory = directory
         self._log = directory / "log"
         self._finished = threading.Event()
+        self._signals = threading.Lock()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command.argv,
@@ -110,15 +111,15 @@ class ProcessContainer:
 
     def stop(self, timeout: int = 10) -> None:
         """SIGTERM, and SIGKILL to all that is left after `timeout` seconds."""
-        self._signal_leader(signal.SIGTERM)
+        # Only the first process, as Docker does; it decides what its children get.
+        self._send(os.kill, signal.SIGTERM)
         if not self._finished.wait(timeout):
             self.kill()
             self._finished.wait()
 
     def kill(self) -> None:
-        """SIGKILL to the whole process group."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL to the whole process group, unless it has ended."""
+        self._send(os.killpg, signal.SIGKILL)
 
     def remove(self, **_options: Any) -> None:
         """Kill what is left of it and delete its directory."""
@@ -152,21 +153,29 @@ class ProcessContainer:
                 elif not chunk:
                     time.sleep(_POLL_SECONDS)
 
-    def _signal_leader(self, number: signal.Signals) -> None:
-        # Only the first process, as Docker does; it decides what its children get.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+    def _send(self, send: Callable[[int, int], None], number: signal.Signals) -> None:
+        # The number of what has ended may be a stranger's. macOS denies permission to signal a
+        # group that consists of an ended process.
+        with self._signals, contextlib.suppress(ProcessLookupError, PermissionError):
+            if not self._finished.is_set():
+                send(self.pid, number)
 
     def _wait_for_exit(self) -> None:
-        code = self._process.wait()
+        if hasattr(os, "waitid"):
+            # Until it is reaped nobody else gets its number.
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS before Python 3.13
+            self._process.wait()
         # The kernel ends a container's other processes with its first; nobody ends a process's.
         self.kill()
-        if self.out_of_memory:
-            self.exit_code = _OUT_OF_MEMORY
-        else:
-            self.exit_code = 128 - code if code < 0 else code
-        self.status = "exited"
-        self._finished.set()
+        with self._signals:
+            code = self._process.wait()
+            if self.out_of_memory:
+                self.exit_code = _OUT_OF_MEMORY
+            else:
+                self.exit_code = 128 - code if code < 0 else code
+            self.status = "exited"
+            self._finished.set()
 
     def _watch_memory(self, limit: int) -> None:
         while not self._finished.wait(usage.INTERVAL_SECONDS):

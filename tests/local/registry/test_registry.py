@@ -128,7 +128,7 @@ def test_a_blob_is_mounted_from_another_repository_and_outlives_it(
     assert not (aws.directory.blobs / digest.replace(":", "/")).exists()
 
 
-def test_only_the_last_images_are_kept(
+def test_only_the_last_images_are_kept_and_the_layers_that_they_need(
     clients: Any, aws: Any, make: Callable[..., Any], unique: str
 ) -> None:
     make()
@@ -140,11 +140,19 @@ def test_only_the_last_images_are_kept(
     clients.ecr.put_lifecycle_policy(
         repositoryName=unique, lifecyclePolicyText=json.dumps({"rules": [rule]})
     )
+    shared = layer({"all": unique})
+    layers = [layer({unique: str(number)}) for number in range(4)]
+    started = push_blob(aws.endpoint, unique, layer({"of a push under way": unique}))
     for number in range(4):
-        push_image(aws.endpoint, unique, str(number), {}, [layer({"n": str(number)})])
+        push_image(aws.endpoint, unique, str(number), {}, [shared, layers[number]])
     details = clients.ecr.describe_images(repositoryName=unique)["imageDetails"]
     assert sorted(tag for detail in details for tag in detail["imageTags"]) == ["2", "3"]
     assert request("GET", f"{aws.endpoint}/v2/{unique}/manifests/0")[0] == 404
+    for kept in (started, *map(digest_of, [shared, *layers[2:]])):
+        assert request("HEAD", f"{aws.endpoint}/v2/{unique}/blobs/{kept}")[0] == 200
+    for gone in map(digest_of, layers[:2]):
+        assert request("HEAD", f"{aws.endpoint}/v2/{unique}/blobs/{gone}")[0] == 404
+        assert not (aws.directory.blobs / gone.replace(":", "/")).exists()
 
 
 def test_a_repository_with_images_is_not_deleted_without_force(

@@ -30,6 +30,8 @@ def image(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Image]:
                         member.type, member.mode = tarfile.DIRTYPE, 0o755
                     elif content.startswith("-> "):
                         member.type, member.linkname = tarfile.SYMTYPE, content[3:]
+                    elif content.startswith("=> "):
+                        member.type, member.linkname = tarfile.LNKTYPE, content[3:]
                     else:
                         member.size = len(content)
                     archive.addfile(member, io.BytesIO(content.encode()))
@@ -95,6 +97,67 @@ def test_a_layer_cannot_write_outside_the_image(
     with pytest.raises(CannotPullError, match="escaped lies outside of the image"):
         images.unpack(image(files), tmp_path / "images")
     assert not list(tmp_path.rglob("escaped"))
+
+
+@pytest.mark.parametrize("target", ["{outside}", "../../../outside/file"])
+def test_a_hard_link_cannot_reach_a_file_outside_the_image(
+    image: Callable[..., Image], tmp_path: Path, target: str
+) -> None:
+    outside = tmp_path / "outside/file"
+    outside.parent.mkdir()
+    outside.write_text("mine")
+    target = target.format(outside=outside)
+    # The second entry would be written through the link.
+    made = image([("link", f"=> {target}"), ("link", "theirs")])
+    with pytest.raises(CannotPullError, match=r"lies outside of the image|comes not before it"):
+        images.unpack(made, tmp_path / "images")
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("link", ["{outside}", "../../../outside"])
+def test_a_linked_folder_of_a_lower_layer_leads_nowhere_outside_the_image(
+    image: Callable[..., Image], tmp_path: Path, link: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").touch()
+    made = image(
+        [("var/", ""), ("var/run", f"-> {link.format(outside=outside)}")],
+        [("var/run/", ""), ("var/run/.wh..wh..opq", ""), ("var/run/theirs", "1")],
+    )
+    root = images.unpack(made, tmp_path / "images")
+    assert [path.name for path in outside.iterdir()] == ["mine"]
+    assert tree(root) == {"var/run/theirs": "1"}
+
+
+@pytest.mark.parametrize("link", ["/run", "../run", "../../../run", "/srv/run"])
+def test_a_linked_folder_leads_where_it_does_for_a_process_in_the_image(
+    image: Callable[..., Image], tmp_path: Path, link: str
+) -> None:
+    made = image(
+        [("run/", ""), ("srv/", ""), ("srv/run", "-> /run")],
+        [("var/", ""), ("var/run", f"-> {link}")],
+        [("var/run/", ""), ("var/run/lock/", ""), ("var/run/lock/a", "1")],
+    )
+    root = images.unpack(made, tmp_path / "images")
+    assert (root / "var/run").is_symlink()
+    assert (root / "run/lock/a").read_text() == "1"
+
+
+def test_links_in_a_circle_are_refused(image: Callable[..., Image], tmp_path: Path) -> None:
+    made = image([("a", "-> /b"), ("b", "-> a")], [("a/", ""), ("a/x", "1")])
+    with pytest.raises(CannotPullError, match=r"layer sha256:1 .* a leads in a circle"):
+        images.unpack(made, tmp_path)
+
+
+@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh..."])
+def test_a_whiteout_takes_no_folder_away_that_it_lies_in(
+    image: Callable[..., Image], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "another image").mkdir()
+    with pytest.raises(CannotPullError, match="names no file to take away"):
+        images.unpack(image([(name, "")]), tmp_path)
+    assert (tmp_path / "another image").is_dir()
 
 
 def test_an_absolute_path_is_one_of_the_image(image: Callable[..., Image], tmp_path: Path) -> None:
