@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fargate_batch.errors import UserError
-from imaging import builders, contents, layers, pushing
+from imaging import builders, contents, engines, layers, pushing
+from imaging.engines import Engine, EngineError
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError
 from tests.imaging.registries import push
@@ -168,6 +169,38 @@ def test_a_tag_that_somebody_else_pushed_meanwhile_is_success(
     monkeypatch.setattr(Registry, "put_manifest", overtaken)
     assert push(target, project, base, steps) == list(STAGES)
     assert all(len(tags) == 1 for tags in target.tags().values())
+
+
+def test_a_failed_build_is_told_though_there_is_a_host_image_that_it_was_to_replace(
+    target: Any,
+    project: Any,
+    steps: Any,
+    free_address: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> None:
+        raise EngineError("Docker cannot build x: disk full")
+
+    base = f"{free_address}/base:1"
+    push(target, project, base, steps)
+    before = target.tags()
+    monkeypatch.setattr(engines, "find", lambda _choice: Engine("docker", False, None, None))
+    monkeypatch.setattr(Engine, "has", lambda *_: True)
+    monkeypatch.setattr(Engine, "python_version", lambda *_: "3.13.0")
+    monkeypatch.setattr(Engine, "build", full)
+    steps.told.clear()
+    with pytest.raises(UserError, match="risk-calculation: Docker cannot build x: disk full"):
+        push(target, project, base, steps)
+    assert not [step for _, step in steps.told if step.startswith("pushed")]
+    assert target.tags() == before
+
+
+def test_what_is_told_as_pushed_is_the_tag_that_the_repository_holds(
+    target: Any, project: Any, steps: Any, free_address: str
+) -> None:
+    push(target, project, f"{free_address}/base:1", steps)
+    told = {who: {step.split()[1]} for who, step in steps.told if step.startswith("pushed")}
+    assert told == target.tags()
 
 
 def test_one_stage_s_failure_does_not_stop_the_others_and_is_told(
