@@ -92,13 +92,17 @@ def _check_room(engine: Engine | None) -> None:
 
 
 def _raise_failures(finished: Mapping[Future[None], str]) -> None:
-    failures = [(stage, future.exception()) for future, stage in finished.items()]
-    texts = []
-    for stage, error in failures:
-        if error is None:
-            continue
-        if not isinstance(error, UserError):
-            raise error
-        texts.append(f"{stage}: {error}")
+    texts, unexpected = [], None
+    for future, stage in finished.items():
+        error = future.exception()
+        if isinstance(error, UserError):
+            texts.append(f"{stage}: {error}")
+        elif error is not None:
+            unexpected = error
+    if unexpected is not None:
+        # A traceback tells of one stage only; the others' messages stand beneath it.
+        for text in texts:
+            unexpected.add_note(text)
+        raise unexpected
     if texts:
         raise UserError("\n".join(texts))

@@ -214,6 +214,25 @@ def test_one_stage_s_failure_does_not_stop_the_others_and_is_told(
     assert target.tags()["risk-calculation"] == set()
 
 
+def test_beside_an_unexpected_failure_the_other_stages_are_told_of_too(
+    target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Registry.put_manifest
+
+    def broken(self: Registry, repository: str, *more: Any) -> None:
+        if "data" in repository:
+            raise ZeroDivisionError
+        put(self, repository, *more)
+
+    monkeypatch.setattr(Registry, "put_manifest", broken)
+    project.write("risk-calculation/Dockerfile", "FROM base\nRUN make\n")
+    with pytest.raises(ZeroDivisionError) as raised:
+        push(target, project, bases.push({"a": b"b"}), steps)
+    (note,) = raised.value.__notes__
+    assert note.startswith("risk-calculation: ")
+    assert "RUN make needs" in note
+
+
 def test_a_repository_that_is_gone_is_refused_by_ecr(target: Any, project: Any, steps: Any) -> None:
     target.ecr.delete_repository(repositoryName=target.name(STAGES[0]), force=True)
     with pytest.raises(target.ecr.exceptions.RepositoryNotFoundException):
