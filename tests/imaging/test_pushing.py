@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from imaging import builders, contents, engines, layers, pushing
 from imaging.engines import Engine, EngineError
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError
-from tests.imaging.registries import push
+from tests.imaging.registries import push, tar_of
 from tests.imaging.small_project import STAGES
 
 if TYPE_CHECKING:
@@ -303,6 +304,17 @@ def test_what_cannot_be_added_is_refused(
     with pytest.raises(UserError) as refused:
         push(target, project, bases.push({"a": b"b"}), steps)
     assert reason in str(refused.value)
+
+
+def test_an_archive_is_known_by_its_content_and_never_added_packed(
+    target: Any, project: Any, bases: Any, steps: Any
+) -> None:
+    dockerfile = "ARG BASE_IMAGE\nFROM $BASE_IMAGE\nADD files/model.tgz /opt/\n"
+    project.write("risk-calculation/Dockerfile", dockerfile)
+    path = project.write("risk-calculation/files/model.tgz", "")
+    path.write_bytes(gzip.compress(tar_of({"model.bin": b"1"})))
+    with pytest.raises(UserError, match=r"unpacks files/model\.tgz.*keep the files unpacked"):
+        push(target, project, bases.push({"a": b"b"}), steps)
 
 
 def test_a_refusal_of_the_registry_is_told_with_the_stage(
