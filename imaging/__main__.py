@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from fargate_batch import project
+from fargate_batch.aws_errors import explained
 from fargate_batch.environment import find_environment
 from fargate_batch.errors import UserError
 from fargate_batch.names import StageOutput
@@ -60,8 +62,17 @@ def push(environment: str, engine: Choice) -> None:
         pushing.base_image(launched.settings.base_image),
         {stage: launched.of(stage, StageOutput.REPOSITORY_URI) for stage in stages},
     )
-    ecr = launched.client("ecr")
-    pushing.push_changed(wanted, ecr, engine, lambda who, step: click.echo(f"{who}: {step}"))
+    try:
+        pushing.push_changed(
+            wanted,
+            launched.client("ecr"),
+            engine,
+            lambda who, step: click.echo(f"{who}: {step}"),
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise UserError(
+            f"{environment}: the images cannot be pushed. {explained(error)}"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ Say = Callable[[str], None]
 class Builder(Protocol):
     """Makes a job's image and pushes it."""
 
+    def tag(self, job: Job) -> str:
+        """The tag that it pushes the job's image under."""
+
     def make(self, job: Job, say: Say) -> None:
         """Do it; `say` is told each step.
 
@@ -73,11 +76,15 @@ class WithEngine:
     engine: Engine
     lead: Lead = field(default_factory=Lead)
 
+    def tag(self, job: Job) -> str:
+        """See `Builder`."""
+        return job.tag
+
     def make(self, job: Job, say: Say) -> None:
         """See `Builder`."""
         say("preparing layers")
         prepared = _prepared(job, targets.base())
-        name, host = f"{job.uri}:{job.tag}", job.repository.host
+        name, host = f"{job.uri}:{self.tag(job)}", job.repository.host
         # Engines do not know that two builds or pushes at once have layers in common, and make
         # them twice; after the first has gone through, the others find them.
         with cache.scratch() as context, self.lead.taken():
@@ -97,6 +104,10 @@ class Assembled:
     bases: Callable[[str], BaseImage]
     sharing: Sharing = field(default_factory=Sharing)
 
+    def tag(self, job: Job) -> str:
+        """See `Builder`."""
+        return job.tag
+
     def make(self, job: Job, say: Say) -> None:
         """See `Builder`."""
         recipe = dockerfile.interpret(job.sources.dockerfile, _arguments(job))
@@ -111,7 +122,7 @@ class Assembled:
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)
         assembly.push_base(base, registry, where.repository, self.sharing)
-        assembly.push(image, registry, where.repository, job.tag, self.sharing)
+        assembly.push(image, registry, where.repository, self.tag(job), self.sharing)
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,10 @@ class ForHost:
 
     access: Access
     sharing: Sharing = field(default_factory=Sharing)
+
+    def tag(self, job: Job) -> str:
+        """See `Builder`."""
+        return job.host_tag
 
     def make(self, job: Job, say: Say) -> None:
         """See `Builder`."""
@@ -134,7 +149,7 @@ class ForHost:
         where = job.repository
         say(f"pushing to {where.host}")
         registry = self.access.connect(where.host)
-        assembly.push(image, registry, where.repository, job.host_tag, self.sharing)
+        assembly.push(image, registry, where.repository, self.tag(job), self.sharing)
 
 
 def choose(

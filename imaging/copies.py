@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from contextlib import nullcontext
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ def layer(added: Added, stage: StageSources) -> Layer:
             f"{stage.dockerfile} adds {added.source}, which is neither one of "
             f"{', '.join(contents.NAMES)} nor in {stage.files}."
         )
-    if added.unpacks and ".tar" in path.suffixes:
+    if added.unpacks and _is_archive(path):
         raise UserError(
             f"{stage.dockerfile} unpacks {added.source}, which cannot be done without an engine. "
             "Start Docker or Podman, or keep the files unpacked."
@@ -41,6 +42,11 @@ def layer(added: Added, stage: StageSources) -> Layer:
     return layers.layer(
         "files", sources.digest_of(files), root.strip("/"), lambda: nullcontext(entries)
     )
+
+
+def _is_archive(path: Path) -> bool:
+    # Docker goes by the content. Python does not know Zstandard; of that the name tells.
+    return path.is_file() and (tarfile.is_tarfile(path) or ".tar" in path.suffixes)
 
 
 def _placed(added: Added, path: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from dockerfile_parse.util import WordSplitter, extract_key_values  # type: igno
 from fargate_batch.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -73,6 +73,22 @@ def interpret(path: Path, arguments: Mapping[str, str]) -> Recipe:
     return reader.recipe
 
 
+class _Variables(dict[str, str]):
+    """What may be substituted; anything else that a splitter asks for is refused.
+
+    By itself it puts nothing there, where Docker puts what the base image sets.
+    """
+
+    def __init__(self, refuse: Callable[[str], NoReturn], known: Mapping[str, str]) -> None:
+        super().__init__(known)
+        self._refuse = refuse
+
+    def __contains__(self, name: object) -> bool:
+        if not super().__contains__(name):
+            self._refuse(str(name))
+        return True
+
+
 class _Reader:
     def __init__(self, path: Path, arguments: Mapping[str, str]) -> None:
         self.recipe = Recipe()
@@ -101,12 +117,14 @@ class _Reader:
             "RUN": self._run,
         }
         if name not in steps:
-            self._refuse(f"{name} needs a running container")
+            self._refuse(f"{name} is not understood")
         steps[name](value)
 
     def _argument(self, value: str) -> None:
-        name, _, default = value.partition("=")
-        self._declared[name] = self._given.get(name, self._text(default))
+        for word in self._words(value):
+            name, has_default, default = word.partition("=")
+            if name in self._given or has_default:
+                self._declared[name] = self._given.get(name, default)
 
     def _from(self, value: str) -> None:
         if self.recipe.base:
@@ -119,7 +137,7 @@ class _Reader:
         self._declared = {}
 
     def _add(self, value: str, *, unpacks: bool) -> None:
-        words = self._list(value) or self._words(value)
+        words = self._words(value)
         if len(words) != 2 or words[0].startswith("--") or "://" in words[0]:
             self._refuse(f"'{value}' is not one source and one destination")
         self.recipe.added.append(Added(words[0], self._absolute(words[1]), unpacks))
@@ -131,7 +149,7 @@ class _Reader:
         self.recipe.workdir = self._absolute(self._text(value))
 
     def _volumes(self, value: str) -> None:
-        self.recipe.volumes += self._list(value) or self._words(value)
+        self.recipe.volumes += self._words(value)
 
     def _entrypoint(self, value: str) -> None:
         self.recipe.entrypoint = self._command("ENTRYPOINT", value)
@@ -172,19 +190,31 @@ class _Reader:
         return [str(word) for word in words]
 
     def _pairs(self, value: str) -> dict[str, str]:
-        return dict(extract_key_values(True, self._declared, self.recipe.environment, value))
+        return dict(extract_key_values(True, {}, self._variables(), value))
 
     def _words(self, value: str) -> list[str]:
+        listed = self._list(value)
+        if listed is not None:
+            return [self._text(word) for word in listed]
         return list(self._splitter(value).split())
 
     def _text(self, value: str) -> str:
         return str(self._splitter(value).dequote())
 
     def _splitter(self, value: str) -> WordSplitter:
-        return WordSplitter(value, args=self._declared, envs=self.recipe.environment)
+        return WordSplitter(value, args={}, envs=self._variables())
 
-    def _refuse(self, reason: str) -> NoReturn:
+    def _variables(self) -> _Variables:
+        return _Variables(self._refuse_variable, self._declared | self.recipe.environment)
+
+    def _refuse_variable(self, name: str) -> NoReturn:
+        self._refuse(
+            f"no ARG or ENV above sets ${name}, and what the base image sets is not known",
+            "write its value instead",
+        )
+
+    def _refuse(self, reason: str, change: str = "change the Dockerfile") -> NoReturn:
         raise UserError(
-            f"{self._path}:{self._line}: {reason}, which cannot be done without an engine. "
-            "Start Docker or Podman, or change the Dockerfile."
+            f"{self._path}:{self._line}: {reason}; without an engine that cannot be followed. "
+            f"Start Docker or Podman, or {change}."
         )

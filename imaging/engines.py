@@ -145,8 +145,8 @@ def find(choice: Choice) -> Engine | None:
             return engine
     if candidates and choice != "auto":
         raise UserError(
-            f"!image_push asks for the engine '{choice}', which does not answer here. Start it, "
-            "or use engine: auto."
+            f"The engine '{choice}', which is asked for, does not answer here. Start it, or ask "
+            "for auto: engine: auto in !image_push, --engine auto in `python -m imaging push`."
         )
     return None
 

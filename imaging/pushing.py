@@ -10,7 +10,7 @@ from functools import cache as once
 from typing import TYPE_CHECKING, Final
 
 from fargate_batch.errors import UserError
-from imaging import builders, cache, disk, engines, jobs
+from imaging import builders, cache, disk, engines, jobs, repositories
 from imaging.engines import Choice, Engine, EngineError
 from imaging.registry.errors import RegistryError
 from imaging.repositories import Access
@@ -75,14 +75,15 @@ def push_changed(wanted: Wanted, ecr: ECRClient, choice: Choice, progress: Progr
 
 def _make(builder: Builder, job: Job, ecr: ECRClient, progress: Progress) -> None:
     began = time.monotonic()
+    tag = builder.tag(job)
     try:
         builder.make(job, lambda step: progress(job.stage, step))
     except (EngineError, RegistryError):
         # Somebody else may have pushed the same content meanwhile: the tag is then taken, as it
-        # should be.
-        if jobs.digest(ecr, job) is None:
+        # should be. Another tag, as of the host image to be replaced, says nothing of this one.
+        if not repositories.digests(ecr, job.repository.repository, [tag]):
             raise
-    progress(job.stage, f"pushed {job.tag} in {time.monotonic() - began:.1f} s")
+    progress(job.stage, f"pushed {tag} in {time.monotonic() - began:.1f} s")
 
 
 def _check_room(engine: Engine | None) -> None:
@@ -91,13 +92,17 @@ def _check_room(engine: Engine | None) -> None:
 
 
 def _raise_failures(finished: Mapping[Future[None], str]) -> None:
-    failures = [(stage, future.exception()) for future, stage in finished.items()]
-    texts = []
-    for stage, error in failures:
-        if error is None:
-            continue
-        if not isinstance(error, UserError):
-            raise error
-        texts.append(f"{stage}: {error}")
+    texts, unexpected = [], None
+    for future, stage in finished.items():
+        error = future.exception()
+        if isinstance(error, UserError):
+            texts.append(f"{stage}: {error}")
+        elif error is not None:
+            unexpected = error
+    if unexpected is not None:
+        # A traceback tells of one stage only; the others' messages stand beneath it.
+        for text in texts:
+            unexpected.add_note(text)
+        raise unexpected
     if texts:
         raise UserError("\n".join(texts))

@@ -42,7 +42,8 @@ class BaseImage:
         """
 
         def download(into: Path) -> None:
-            _download(self.connect(), self.reference.repository, digest, into / _BLOB)
+            registry, repository = self.connect(), self.reference.repository
+            registry.persist(lambda: _download(registry, repository, digest, into / _BLOB))
 
         return cache.made_once("base", digest.replace(":", "-"), download) / _BLOB
 

@@ -17,7 +17,7 @@ from imaging.registry.authentication import Credentials, Header
 from imaging.registry.errors import RegistryError, RegistryUnreachableError, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # Seconds to connect and between two bytes of an answer; a registry commits a large blob slowly.
@@ -114,16 +114,14 @@ class Registry:
 
         Raises:
             RegistryError: it is not there, or may not be read.
-            RegistryUnreachableError: nobody answers.
+            RegistryUnreachableError: nobody answers, or the answer breaks off.
         """
-        with self._call(
-            "GET",
-            f"/v2/{repository}/blobs/{digest}",
-            repository,
-            f"give {digest} of {repository}",
-            stream=True,
-        ) as response:
-            yield response.iter_content(_CHUNK)
+        path, deed = f"/v2/{repository}/blobs/{digest}", f"give {digest} of {repository}"
+        with self._call("GET", path, repository, deed, stream=True) as response:
+            try:
+                yield response.iter_content(_CHUNK)
+            except requests.RequestException as error:
+                raise self._unreachable(deed, error) from error
 
     def push_blob(
         self, repository: str, digest: str, content: Path | bytes, mount_from: str | None = None
@@ -141,13 +139,20 @@ class Registry:
             RegistryError: the registry refuses it.
             RegistryUnreachableError: nobody answers.
         """
-        if self.has_blob(repository, digest):
-            return
+        if not self.has_blob(repository, digest):
+            self.persist(lambda: self._upload(repository, digest, content, mount_from))
+
+    def persist(self, transfer: Callable[[], None]) -> None:
+        """Make a transfer with this registry; one that breaks off starts over from its first byte.
+
+        Raises:
+            RegistryError: the registry refuses it.
+            RegistryUnreachableError: nobody answers, or it broke off every time.
+        """
         for attempt in range(_ATTEMPTS):
             try:
-                self._upload(repository, digest, content, mount_from)
+                transfer()
             except (RegistryUnreachableError, RegistryError) as error:
-                # An upload that broke off starts over from its first byte.
                 lasting = isinstance(error, RegistryError) and error.status < 500
                 if lasting or attempt == _ATTEMPTS - 1:
                     raise
@@ -218,10 +223,13 @@ class Registry:
                 more["data"].seek(0)
             return self._session.request(method, url, auth=Header(bought), timeout=_TIMEOUT, **more)
         except requests.RequestException as error:
-            raise RegistryUnreachableError(
-                f"The registry {self.host} does not answer, asked to {deed} ({_plainly(error)}). "
-                "Check the network, proxy settings and its name."
-            ) from error
+            raise self._unreachable(deed, error) from error
+
+    def _unreachable(self, deed: str, error: BaseException) -> RegistryUnreachableError:
+        return RegistryUnreachableError(
+            f"The registry {self.host} does not answer, or not to the end, asked to {deed} "
+            f"({_plainly(error)}). Check the network, proxy settings and its name."
+        )
 
 
 def _plainly(error: BaseException) -> str:

@@ -59,9 +59,40 @@ def test_arguments_defaults_quotes_and_variables_are_followed(tmp_path: Path) ->
     assert recipe.added == [Added("files/x", "/opt/x", unpacks=False)]
 
 
-def test_what_is_declared_before_from_does_not_hold_after_it(tmp_path: Path) -> None:
-    recipe = interpret(tmp_path, "ARG STAGE\nFROM base\nENV NAME=[${STAGE}]\n")
-    assert recipe.environment == {"NAME": "[]"}
+def test_one_arg_may_declare_several_names(tmp_path: Path) -> None:
+    recipe = interpret(tmp_path, 'FROM base\nARG STAGE COLOUR="dark blue"\nENV A=$STAGE-$COLOUR\n')
+    assert recipe.environment == {"A": "data-ingestion-dark blue"}
+
+
+def test_variables_are_followed_in_lists_of_paths_but_not_of_words(tmp_path: Path) -> None:
+    recipe = interpret(
+        tmp_path,
+        'FROM base\nENV A=/a\nCOPY ["files/x y", "$A/x"]\nVOLUME ["$A"]\nENTRYPOINT ["$A"]\n',
+    )
+    assert recipe.added == [Added("files/x y", "/a/x", unpacks=False)]
+    assert recipe.volumes == ["/a"]
+    assert recipe.entrypoint == ["$A"]
+
+
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("FROM base\nENV PATH=/opt/x/bin:$PATH\n", "$PATH"),
+        ('FROM base\nLABEL a="it\'s ${HOME}"\n', "$HOME"),
+        ("FROM base\nCOPY files $WHERE\n", "$WHERE"),
+        # What is declared before FROM does not hold after it.
+        ("ARG STAGE\nFROM base\nENV NAME=[${STAGE}]\n", "$STAGE"),
+        # Docker gives some of these a value of its own.
+        ("FROM base\nARG TARGETARCH\nENV NAME=$TARGETARCH\n", "$TARGETARCH"),
+    ],
+)
+def test_a_variable_that_the_base_image_may_set_is_refused(
+    tmp_path: Path, text: str, variable: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        interpret(tmp_path, text)
+    assert f"no ARG or ENV above sets {variable}, and" in str(refused.value)
+    assert "Start Docker or Podman, or write its value instead." in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +100,7 @@ def test_what_is_declared_before_from_does_not_hold_after_it(tmp_path: Path) -> 
     [
         ("RUN pip install polars", "RUN pip install polars needs a running container"),
         ('RUN ["python3", "-m", "batchkit"]', "needs a running container"),
-        ("HEALTHCHECK CMD true", "HEALTHCHECK needs a running container"),
+        ("HEALTHCHECK CMD true", "HEALTHCHECK is not understood"),
         ("FROM other", "several stages"),
         ("COPY --from=other /a /b", "not one source and one destination"),
         ("COPY a b /c/", "not one source and one destination"),

@@ -248,8 +248,10 @@ class TestWithoutAnEngine:
         assert (found.command, found.name) == ("docker", "Podman")
 
     def test_an_engine_asked_for_by_name_must_answer(self) -> None:
-        with pytest.raises(UserError, match="engine 'podman', which does not answer here"):
+        with pytest.raises(UserError, match=r"engine 'podman', .*does not answer here") as refused:
             engines.find("podman")
+        assert "engine: auto in !image_push" in str(refused.value)
+        assert "--engine auto in `python -m imaging push`" in str(refused.value)
 
     def test_none_is_none_even_where_one_answers(self, commands: Path) -> None:
         self.command(commands, "docker", "echo /var/lib/docker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 import time
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fargate_batch.errors import UserError
-from imaging import builders, contents, layers, pushing
+from imaging import builders, contents, engines, layers, pushing
+from imaging.engines import Engine, EngineError
 from imaging.registry.client import Registry
 from imaging.registry.errors import RegistryError
-from tests.imaging.registries import push
+from tests.imaging.registries import push, tar_of
 from tests.imaging.small_project import STAGES
 
 if TYPE_CHECKING:
@@ -170,6 +172,38 @@ def test_a_tag_that_somebody_else_pushed_meanwhile_is_success(
     assert all(len(tags) == 1 for tags in target.tags().values())
 
 
+def test_a_failed_build_is_told_though_there_is_a_host_image_that_it_was_to_replace(
+    target: Any,
+    project: Any,
+    steps: Any,
+    free_address: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> None:
+        raise EngineError("Docker cannot build x: disk full")
+
+    base = f"{free_address}/base:1"
+    push(target, project, base, steps)
+    before = target.tags()
+    monkeypatch.setattr(engines, "find", lambda _choice: Engine("docker", False, None, None))
+    monkeypatch.setattr(Engine, "has", lambda *_: True)
+    monkeypatch.setattr(Engine, "python_version", lambda *_: "3.13.0")
+    monkeypatch.setattr(Engine, "build", full)
+    steps.told.clear()
+    with pytest.raises(UserError, match="risk-calculation: Docker cannot build x: disk full"):
+        push(target, project, base, steps)
+    assert not [step for _, step in steps.told if step.startswith("pushed")]
+    assert target.tags() == before
+
+
+def test_what_is_told_as_pushed_is_the_tag_that_the_repository_holds(
+    target: Any, project: Any, steps: Any, free_address: str
+) -> None:
+    push(target, project, f"{free_address}/base:1", steps)
+    told = {who: {step.split()[1]} for who, step in steps.told if step.startswith("pushed")}
+    assert told == target.tags()
+
+
 def test_one_stage_s_failure_does_not_stop_the_others_and_is_told(
     target: Any, project: Any, bases: Any, steps: Any
 ) -> None:
@@ -179,6 +213,25 @@ def test_one_stage_s_failure_does_not_stop_the_others_and_is_told(
         push(target, project, bases.push({"a": b"b"}), steps)
     assert len(target.tags()["data-ingestion"]) == 1
     assert target.tags()["risk-calculation"] == set()
+
+
+def test_beside_an_unexpected_failure_the_other_stages_are_told_of_too(
+    target: Any, project: Any, bases: Any, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Registry.put_manifest
+
+    def broken(self: Registry, repository: str, *more: Any) -> None:
+        if "data" in repository:
+            raise ZeroDivisionError
+        put(self, repository, *more)
+
+    monkeypatch.setattr(Registry, "put_manifest", broken)
+    project.write("risk-calculation/Dockerfile", "FROM base\nRUN make\n")
+    with pytest.raises(ZeroDivisionError) as raised:
+        push(target, project, bases.push({"a": b"b"}), steps)
+    (note,) = raised.value.__notes__
+    assert note.startswith("risk-calculation: ")
+    assert "RUN make needs" in note
 
 
 def test_a_repository_that_is_gone_is_refused_by_ecr(target: Any, project: Any, steps: Any) -> None:
@@ -251,6 +304,17 @@ def test_what_cannot_be_added_is_refused(
     with pytest.raises(UserError) as refused:
         push(target, project, bases.push({"a": b"b"}), steps)
     assert reason in str(refused.value)
+
+
+def test_an_archive_is_known_by_its_content_and_never_added_packed(
+    target: Any, project: Any, bases: Any, steps: Any
+) -> None:
+    dockerfile = "ARG BASE_IMAGE\nFROM $BASE_IMAGE\nADD files/model.tgz /opt/\n"
+    project.write("risk-calculation/Dockerfile", dockerfile)
+    path = project.write("risk-calculation/files/model.tgz", "")
+    path.write_bytes(gzip.compress(tar_of({"model.bin": b"1"})))
+    with pytest.raises(UserError, match=r"unpacks files/model\.tgz.*keep the files unpacked"):
+        push(target, project, bases.push({"a": b"b"}), steps)
 
 
 def test_a_refusal_of_the_registry_is_told_with_the_stage(

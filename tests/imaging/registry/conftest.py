@@ -30,6 +30,8 @@ class Behaviour:
     """How many requests it answers with 503 before it comes to itself."""
     drop_uploads: int = 0
     """How many uploads it accepts no byte of before it comes to itself."""
+    drop_downloads: int = 0
+    """Of how many blobs it gives half before it comes to itself."""
     blobs: dict[tuple[str, str], bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -123,6 +125,13 @@ class Handler(BaseHTTPRequestHandler):
         blob = self.behaviour.blobs.get((repository, digest))
         if blob is None:
             self._refuse(404, "BLOB_UNKNOWN", "no such blob")
+        elif self.behaviour.drop_downloads and self.command == "GET":
+            self.behaviour.drop_downloads -= 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(blob)))
+            self.end_headers()
+            self.wfile.write(blob[: len(blob) // 2])
+            self.close_connection = True
         else:
             self._reply(200, blob)
 

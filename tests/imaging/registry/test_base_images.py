@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fargate_batch.errors import UserError
 from imaging.registry import base_images
-from imaging.registry.base_images import BaseUnavailableError
+from imaging.registry.base_images import BaseImage, BaseUnavailableError
+from imaging.registry.client import Registry
+from tests.imaging.registries import digest_of
 
 
 def test_a_base_is_read_with_its_configuration_and_layers(bases: Any) -> None:
@@ -54,21 +57,41 @@ def test_a_base_whose_registry_does_not_answer_is_unavailable(free_address: str)
         base_images.read(f"{free_address}/base:1")
 
 
-def test_a_layer_with_other_bytes_than_its_digest_is_refused(behaviour: Any) -> None:
-    digest = f"sha256:{'0' * 64}"
+def base_of(behaviour: Any, layer: bytes, digest: str) -> BaseImage:
+    """A base of one layer, in the registry that misbehaves as it is told."""
     config = b'{"os": "linux", "architecture": "amd64"}'
-    config_digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    behaviour.blobs["base", config_digest] = config
-    behaviour.blobs["base", digest] = b"changed on the way"
+    behaviour.blobs["base", digest_of(config)] = config
+    behaviour.blobs["base", digest] = layer
     manifest = {
-        "config": {"digest": config_digest},
-        "layers": [{"digest": digest, "size": 18, "mediaType": "tar"}],
+        "config": {"digest": digest_of(config)},
+        "layers": [{"digest": digest, "size": len(layer), "mediaType": "tar"}],
     }
     media_type = "application/vnd.oci.image.manifest.v1+json"
     behaviour.manifests["base", "1"] = (json.dumps(manifest).encode(), media_type)
     base = base_images.read(f"{behaviour.address}/base:1")
+    return replace(base, connect=lambda: Registry(behaviour.address, pause=0.01))
+
+
+def test_a_layer_with_other_bytes_than_its_digest_is_refused(behaviour: Any) -> None:
+    digest = f"sha256:{'0' * 64}"
+    base = base_of(behaviour, b"changed on the way", digest)
     with pytest.raises(UserError, match="gave other bytes"):
         base.layer(digest)
+
+
+def test_a_layer_whose_download_breaks_off_is_fetched_again_whole(behaviour: Any) -> None:
+    layer = b"layer" * 1000
+    base = base_of(behaviour, layer, digest_of(layer))
+    behaviour.drop_downloads = 2
+    assert base.layer(digest_of(layer)).read_bytes() == layer
+
+
+def test_a_layer_whose_download_breaks_off_every_time_is_one_clear_error(behaviour: Any) -> None:
+    layer = b"layer" * 1000
+    base = base_of(behaviour, layer, digest_of(layer))
+    behaviour.drop_downloads = 100
+    with pytest.raises(UserError, match=f"does not answer, or not to the end.*{digest_of(layer)}"):
+        base.layer(digest_of(layer))
 
 
 def test_the_digest_is_the_registry_s_for_the_tag_today(bases: Any) -> None:

@@ -116,6 +116,17 @@ def test_an_upload_that_breaks_off_starts_over_whole(behaviour: Any, tmp_path: P
     assert behaviour.blobs["app", DIGEST] == BLOB
 
 
+def test_a_download_that_breaks_off_is_one_clear_error(behaviour: Any) -> None:
+    behaviour.blobs["team/app", DIGEST] = BLOB
+    behaviour.drop_downloads = 1
+    client = registry(behaviour)
+    with (
+        pytest.raises(RegistryUnreachableError, match=rf"to the end.* give {DIGEST} of team/app"),
+        client.blob("team/app", DIGEST) as pieces,
+    ):
+        b"".join(pieces)
+
+
 def test_bytes_that_are_not_their_digest_are_refused(behaviour: Any) -> None:
     with pytest.raises(RegistryError, match="DIGEST_INVALID"):
         registry(behaviour).push_blob("app", DIGEST, b"other")
