@@ -16,12 +16,14 @@ SUFFIX_PATTERN: Final = "^[a-zA-Z0-9]+$"
 # The task that finds what got lost. It is no stage, but its outputs are named as a stage's are.
 RECONCILE: Final = "reconcile"
 
-# The rule and the log group of tasks that failed, and the log group of the network's traffic.
+# The rule and the log group of tasks that failed, the rule of those that Spot took, and the log
+# group of the network's traffic.
 TASK_FAILURES: Final = "task-failures"
+TASK_INTERRUPTIONS: Final = "task-interruptions"
 FLOW_LOGS: Final = "vpc-flow"
 
 # Named as a stage's resources are, so no stage may be called so.
-PLATFORM_NAMES: Final = frozenset({RECONCILE, TASK_FAILURES, FLOW_LOGS})
+PLATFORM_NAMES: Final = frozenset({RECONCILE, TASK_FAILURES, TASK_INTERRUPTIONS, FLOW_LOGS})
 
 
 class StackPath(StrEnum):
@@ -156,7 +158,7 @@ class GivenNames:
         return f"/{self.project}/{what}/{self.suffix}"
 
     def failure_log_group(self) -> str:
-        """Where EventBridge writes failed tasks; it may write below /aws/events only."""
+        """Where EventBridge, which may write below /aws/events only, writes such tasks."""
         return f"/aws/events/{self.project}/{TASK_FAILURES}/{self.suffix}"
 
     def insights_log_group(self) -> str:

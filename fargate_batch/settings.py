@@ -166,6 +166,7 @@ class Alarms(Model):
 class Reconcile(Model):
     """The task that looks for work that nobody does, and puts it on its queue."""
 
+    # Less than six hours, for it keeps the queues active too.
     every_minutes: Annotated[int, Field(ge=5, le=240)] = 15
     """How often lost work is looked for, and how long it waits at most."""
     lookback_hours: Annotated[int, Field(ge=1, le=720)] = 72

@@ -71,19 +71,19 @@ def _publish_queues() -> None:
         received = [message for message in messages if message["receive_count"]]
         visible = [message for message in messages if message["visible_at"] <= now]
         in_flight = [message for message in received if message["visible_at"] > now]
+        age = max((now - message["sent_at"] for message in messages), default=0)
+        delayed = len(messages) - len(visible) - len(in_flight)
+        set_gauge("AWS/SQS", "ApproximateNumberOfMessagesVisible", len(visible), dimensions)
+        # Of these there are no data points where there are no messages. "Reporting behavior" in
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+        # sqs-available-cloudwatch-metrics.html
         for metric, value in (
-            ("ApproximateNumberOfMessagesVisible", len(visible)),
             ("ApproximateNumberOfMessagesNotVisible", len(in_flight)),
-            (
-                "ApproximateNumberOfMessagesDelayed",
-                len(messages) - len(visible) - len(in_flight),
-            ),
-            (
-                "ApproximateAgeOfOldestMessage",
-                max((now - message["sent_at"] for message in messages), default=0),
-            ),
+            ("ApproximateNumberOfMessagesDelayed", delayed),
+            ("ApproximateAgeOfOldestMessage", age),
         ):
-            set_gauge("AWS/SQS", metric, value, dimensions)
+            if value:
+                set_gauge("AWS/SQS", metric, value, dimensions)
 
 
 def _publish_services() -> None:

@@ -33,6 +33,9 @@ MEMORY_MIB: Final = 512
 
 LIST_ACTIONS: Final = ["s3:ListBucketVersions"]
 
+# To ask for a queue is what keeps it active.
+QUEUE_ACTIONS: Final = [*SEND_ACTIONS, "sqs:GetQueueAttributes"]
+
 # It reads records and claims, and marks the claims whose work it puts on a queue.
 LEDGER_ACTIONS: Final = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
 
@@ -94,7 +97,7 @@ def _statements(template: Template, stages: tuple[Stage, ...]) -> list[Statement
     return [
         *listings,
         use_key_through(template, "sqs"),
-        allow(SEND_ACTIONS, queues),
+        allow(QUEUE_ACTIONS, queues),
         allow(LEDGER_ACTIONS, [wired(template, Output.LEDGER_TABLE_ARN)]),
     ]
 

@@ -53,11 +53,6 @@ def _scalable_target(stage: Stage, service: ecs.Service) -> scaling.ScalableTarg
         ),
         MinCapacity=stage.scaling.min_tasks,
         MaxCapacity=stage.scaling.max_tasks,
-        RoleARN=Sub(
-            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/"
-            "ecs.application-autoscaling.amazonaws.com/"
-            "AWSServiceRoleForApplicationAutoScaling_ECSService"
-        ),
     )
 
 
@@ -130,7 +125,9 @@ def _return_when_idle(
                 _alarmed(template, stage, "in_hand", IN_HAND),
                 cloudwatch.MetricDataQuery(
                     Id="unfinished",
-                    Expression="waiting + in_hand",
+                    # SQS may report no messages in hand rather than 0, and a sum lacks data where
+                    # a part of it does: messages would wait, and count as none.
+                    Expression="FILL(waiting, 0) + FILL(in_hand, 0)",
                     Label="Messages that are not finished",
                     ReturnData=True,
                 ),

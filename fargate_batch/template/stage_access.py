@@ -47,13 +47,12 @@ SEND_ACTIONS = ["sqs:SendMessage"]
 
 
 def execution_statements(template: Template, task: str, *, image_of: str) -> list[Statement]:
-    """What Fargate does on a task's behalf: pull its stage's image, write its log, decrypt."""
+    """What Fargate does on a task's behalf: pull its stage's image, write its log."""
     return [
         # The token is the account's; ECR defines no resource for it.
         allow(["ecr:GetAuthorizationToken"], ["*"]),
         allow(PULL_ACTIONS, [wired(template, StageOutput.REPOSITORY_ARN.of(image_of))]),
         allow(WRITE_LOG_ACTIONS, [wired(template, StageOutput.LOG_GROUP_ARN.of(task))]),
-        allow(["kms:Decrypt"], [wired(template, Output.KEY_ARN)]),
     ]
 
 

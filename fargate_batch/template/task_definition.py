@@ -144,6 +144,11 @@ def _container(template: Template, task: Task) -> ecs.ContainerDefinition:
                 "awslogs-group": wired(template, StageOutput.LOG_GROUP_NAME.of(task.name)),
                 "awslogs-region": Ref("AWS::Region"),
                 "awslogs-stream-prefix": "task",
+                # Work does not stop because its log cannot be written; what waits beyond this
+                # buffer is lost. Without a word of ours the account's default would decide.
+                # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+                "mode": "non-blocking",
+                "max-buffer-size": "25m",
             },
         ),
         **own,

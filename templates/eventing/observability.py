@@ -19,13 +19,14 @@ from fargate_batch.names import (
     SUFFIX_PARAMETER,
     SUFFIX_PATTERN,
     TASK_FAILURES,
+    TASK_INTERRUPTIONS,
     GivenNames,
     Output,
     StageOutput,
 )
 from fargate_batch.template import policy
 from fargate_batch.template.dashboard import Widgets
-from fargate_batch.template.failures import failed_tasks
+from fargate_batch.template.failures import failed_tasks, interrupted_tasks
 from fargate_batch.template.metric_names import OLDEST, WAITING
 from fargate_batch.template.metrics import Metrics
 from fargate_batch.template.parts import arn
@@ -81,7 +82,7 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
         return parameter.value_as_string
 
     def _notice_failed_tasks(self, environment: Settings) -> cloudwatch.Metric:
-        """Write every failed task of the cluster to a log group; the rule's own metric counts them.
+        """Write every failed or interrupted task of the cluster to a log group, by a rule for each.
 
         Returns:
             How many tasks failed in the alarm's window.
@@ -93,14 +94,37 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
             retention_in_days=environment.log_retention_days,
             kms_key_id=self._wired(Output.KEY_ARN),
         )
-        rule_name = Fn.sub(self._names.of(TASK_FAILURES))
-        rule = events.CfnRule(
-            self,
+        cluster = self._wired(Output.CLUSTER_ARN)
+        let_write = self._let_rules_write(group)
+        failed = self._log_tasks(
             "TaskFailureRule",
-            name=rule_name,
-            description="Tasks of this cluster that failed, or never started",
+            TASK_FAILURES,
+            "Tasks of this cluster that failed, or never started",
+            failed_tasks(cluster),
+        )
+        interrupted = self._log_tasks(
+            "TaskInterruptionRule",
+            TASK_INTERRUPTIONS,
+            "Tasks of this cluster that Spot took before they had finished",
+            interrupted_tasks(cluster),
+        )
+        for rule in (failed, interrupted):
+            rule.add_resource_dependency(let_write)
+        # Counted for the rule itself, whether or not its target could be reached.
+        return self._metrics.rule(
+            failed.ref, "TriggeredRules", minutes=environment.alarms.task_failure_minutes
+        )
+
+    def _log_tasks(
+        self, construct: str, name: str, description: str, pattern: dict[str, Any]
+    ) -> events.CfnRule:
+        return events.CfnRule(
+            self,
+            construct,
+            name=Fn.sub(self._names.of(name)),
+            description=description,
             state="ENABLED",
-            event_pattern=failed_tasks(self._wired(Output.CLUSTER_ARN)),
+            event_pattern=pattern,
             # The group's own Arn ends in `:*`, with which a target is accepted and never reached.
             # https://github.com/aws-samples/serverless-patterns/pull/221
             targets=[
@@ -110,24 +134,22 @@ class Observability(SceptreCdkStack):  # type: ignore[misc]  # the handler ships
                 )
             ],
         )
-        rule.add_resource_dependency(self._let_rule_write(group))
-        # Counted for the rule itself, whether or not its target could be reached.
-        return self._metrics.rule(
-            rule.ref, "TriggeredRules", minutes=environment.alarms.task_failure_minutes
-        )
 
-    def _let_rule_write(self, group: logs.CfnLogGroup) -> logs.CfnResourcePolicy:
+    def _let_rules_write(self, group: logs.CfnLogGroup) -> logs.CfnResourcePolicy:
         # The service that delivers creates streams without naming the rule.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         writers = {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]}
-        rule = Fn.sub(arn("events", f"rule/{self._names.of(TASK_FAILURES)}"))
+        rules = [
+            Fn.sub(arn("events", f"rule/{self._names.of(name)}"))
+            for name in (TASK_FAILURES, TASK_INTERRUPTIONS)
+        ]
         document = policy.document(
             policy.allow(["logs:CreateLogStream"], [group.attr_arn], principal=writers),
             policy.allow(
                 ["logs:PutLogEvents"],
                 [group.attr_arn],
                 principal=writers,
-                condition={"ArnEquals": {"aws:SourceArn": rule}},
+                condition={"ArnEquals": {"aws:SourceArn": rules}},
             ),
         )
         return logs.CfnResourcePolicy(

@@ -18,7 +18,7 @@ OBJECT_ACTIONS = [
     *reconcile.LIST_ACTIONS,
 ]
 LEDGER_ACTIONS = [*dict.fromkeys(stage_access.LEDGER_ACTIONS + reconcile.LEDGER_ACTIONS)]
-QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *stage_access.SEND_ACTIONS]
+QUEUE_ACTIONS = [*stage_access.QUEUE_ACTIONS, *reconcile.QUEUE_ACTIONS]
 
 OWN_ACCOUNT: policy.Condition = {
     "StringEquals": {"aws:PrincipalAccount": Sub("${AWS::AccountId}")},

@@ -16,6 +16,7 @@ from fargate_batch.names import Output, StackPath, StageOutput, ledger_stack_nam
 from hooks.close_security_group import CloseSecurityGroup
 from hooks.empty_bucket import EmptyBucket
 from hooks.image_push import ImagePush
+from hooks.service_linked_roles import ServiceLinkedRoles
 from hooks.stop_tasks import StopTasks
 from hooks.verify_account import VerifyAccount
 from hooks.verify_destruction import VerifyDestruction
@@ -250,6 +251,7 @@ def test_hooks_of_their_own_stand_where_they_belong(stacks: dict[str, Stack]) ->
         (StackPath.VPC, "after_update", CloseSecurityGroup),
         # Whatever is launched first waits for it.
         *((path, "before_launch", VerifyImages) for path in FIRST),
+        (StackPath.ENCRYPTION, "before_create", ServiceLinkedRoles),
         (StackPath.REGISTRY, "before_create", VerifyImages),
         (StackPath.REGISTRY, "before_update", VerifyImages),
         (StackPath.REGISTRY, "after_create", ImagePush),
@@ -275,6 +277,12 @@ def test_every_bucket_is_emptied_and_the_access_logs_last(
     assert set(hook.argument["outputs"]) == buckets
     # Emptying the others may still write to it.
     assert hook.argument["outputs"][-1] == Output.ACCESS_LOG_BUCKET_NAME
+
+
+def test_the_roles_that_a_cluster_needs_are_made_some_time_before_it(
+    stacks: dict[str, Stack],
+) -> None:
+    assert runs_before(stacks, StackPath.ENCRYPTION, StackPath.CLUSTER)
 
 
 def test_hooks_name_what_their_stack_has(environment: str, stacks: dict[str, Stack]) -> None:

@@ -1,7 +1,7 @@
 """What a container starts: `python3 -m batchkit run|work|reconcile`.
 
 `run` works the one event that its environment names. `work` polls the stage's queue until SIGTERM.
-`reconcile` puts on the stages' queues what was dropped on the way.
+`reconcile` puts on the stages' queues what was dropped on the way, and keeps the queues active.
 
 Exit codes: 0 done (a rejected input, work in other hands and work that somebody failed at before
 and that is a dead letter now included), 1 the attempt failed, 2 wrongly started, 143 stopped before
@@ -25,6 +25,7 @@ from batchkit.errors import BadEnvironmentError, BadEventError
 from batchkit.heartbeat import Heartbeat
 from batchkit.metrics import Metric, Metrics
 from batchkit.place import connect as connect_place
+from batchkit.place import keep_queues_active
 from batchkit.reconcile import reconcile
 from batchkit.stage import Context, Handler, connect, load_handler
 from batchkit.task import CurrentWork, perform
@@ -101,6 +102,7 @@ def _reconcile(variables: Mapping[str, str]) -> int:
             Metric.OLDEST_OPEN_RUN_SECONDS: done.oldest_open_seconds,
         }
     )
+    keep_queues_active(place)
     return 0
 
 

@@ -109,6 +109,23 @@ def send(place: Place, route: Route, event: S3Event, run_id: str) -> Sent:
     return Sent(run_id, route.stage, event.key, event.version_id)
 
 
+def keep_queues_active(place: Place) -> None:
+    """Ask for each queue, so that SQS goes on telling CloudWatch of it every minute.
+
+    Of a queue that nobody has touched for six hours CloudWatch hears nothing, and of the next
+    message as late as 15 minutes after it: so late would the stage's service leave zero. See
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+    sqs-monitoring-using-cloudwatch.html
+
+    Raises:
+        ClientError: AWS refused it.
+    """
+    for route in place.routes:
+        place.sqs.get_queue_attributes(
+            QueueUrl=route.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+
+
 def read_routes(text: str) -> tuple[Route, ...]:
     """Read the variable STAGES.
 

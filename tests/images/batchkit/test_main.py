@@ -125,6 +125,22 @@ def test_reconcile_sends_what_was_dropped_and_tells_how_runs_stand(
     assert lines[-1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment"]]
 
 
+def test_reconcile_that_cannot_reach_a_queue_tells_how_runs_stand_and_fails(
+    start: Any, place: Place
+) -> None:
+    route = {
+        "name": STAGE,
+        "bucket": "input",
+        "key_pattern": "positions/*",
+        "queue_url": place.queue_url + "-gone",
+    }
+    limits = {"RUN_EXPECTED_MINUTES": "0", "RECONCILE_LOOKBACK_HOURS": "72"}
+    code, lines = finished(start("reconcile", STAGES=json.dumps([route]), **limits))
+    assert code == 1
+    assert lines[-2]["OverdueRuns"] == 0
+    assert "QueueDoesNotExist" in lines[-1]["message"]
+
+
 @pytest.mark.parametrize(
     ("command", "extra", "message"),
     [

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import boto3
 import pytest
 from batchkit.errors import BadEnvironmentError
-from batchkit.place import Route, read_routes
+from batchkit.place import Place, Route, keep_queues_active, read_routes
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +62,19 @@ def test_the_routes_are_read_from_their_variable() -> None:
 def test_routes_that_cannot_be_read_are_named(text: str) -> None:
     with pytest.raises(BadEnvironmentError, match="STAGES must be a JSON list"):
         read_routes(text)
+
+
+def test_every_stages_queue_is_asked_for_so_that_it_stays_active() -> None:
+    sqs = boto3.Session(region_name="eu-west-1").client("sqs")
+    nothing: Any = None
+    routes = tuple(replace(route("*"), queue_url=f"https://sqs/{name}") for name in "ab")
+    place = Place(nothing, sqs, nothing, "input", "output", "ledger", routes)
+    with Stubber(sqs) as answers:
+        for each in routes:
+            wanted = {
+                "QueueUrl": each.queue_url,
+                "AttributeNames": ["ApproximateNumberOfMessages"],
+            }
+            answers.add_response("get_queue_attributes", {}, wanted)
+        keep_queues_active(place)
+        answers.assert_no_pending_responses()

@@ -197,7 +197,7 @@ def test_ten_minutes_without_a_message_waiting_or_in_hand_are_idle(
     for stage in settings.stages:
         alarm = services.properties(f"{stage.logical_id}IdleAlarm")
         *queried, unfinished = alarm["Metrics"]
-        assert unfinished["Expression"] == " + ".join(one["Id"] for one in queried)
+        assert unfinished["Expression"] == " + ".join(f"FILL({one['Id']}, 0)" for one in queried)
         assert [one["MetricStat"]["Metric"]["MetricName"] for one in queried] == [
             "ApproximateNumberOfMessagesVisible",
             "ApproximateNumberOfMessagesNotVisible",

@@ -124,6 +124,8 @@ def test_log_goes_to_the_tasks_own_group(tasks: Rendered, settings: Settings) ->
         log = container(tasks, id_)["LogConfiguration"]
         assert log["LogDriver"] == "awslogs"
         assert log["Options"]["awslogs-group"] == {"Ref": StageOutput.LOG_GROUP_NAME.of(task)}
+        # The account's default may be either, and blocking would let the log stop the work.
+        assert log["Options"]["mode"] == "non-blocking"
 
 
 def test_container_learns_where_everything_is(tasks: Rendered, settings: Settings) -> None:
@@ -207,7 +209,7 @@ def test_reconcile_sends_to_the_stages_queues_and_takes_nothing_from_them(
         for one in statements(tasks, "Reconcile", "Task")
         if any(action.startswith("sqs:") for action in one["Action"])
     ]
-    assert sending["Action"] == ["sqs:SendMessage"]
+    assert sending["Action"] == ["sqs:SendMessage", "sqs:GetQueueAttributes"]
     assert sending["Resource"] == [
         {"Ref": StageOutput.QUEUE_ARN.of(stage.name)} for stage in settings.stages
     ]
@@ -222,9 +224,7 @@ def test_roles_are_for_tasks_of_this_account_only(tasks: Rendered) -> None:
         assert trusted["Condition"]["StringEquals"]["aws:SourceAccount"]
 
 
-def test_execution_role_pulls_logs_and_decrypts_and_no_more(
-    tasks: Rendered, settings: Settings
-) -> None:
+def test_execution_role_pulls_and_logs_and_no_more(tasks: Rendered, settings: Settings) -> None:
     images = {stage.name: stage.name for stage in settings.stages}
     for name, image in {**images, RECONCILE: settings.stages[0].name}.items():
         task = StageOutput.TASK_FAMILY.of(name).removesuffix("TaskFamily")
@@ -238,7 +238,6 @@ def test_execution_role_pulls_logs_and_decrypts_and_no_more(
             "ecr:GetDownloadUrlForLayer",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
-            "kms:Decrypt",
         }
         pull = granting(tasks, task, "ecr:BatchGetImage", "Execution")
         assert pull["Resource"] == [{"Ref": StageOutput.REPOSITORY_ARN.of(image)}]

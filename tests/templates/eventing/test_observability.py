@@ -7,8 +7,11 @@ import pytest
 from batchkit.metrics import NAMESPACE, Metric
 
 from fargate_batch.names import Output, StackPath, StageOutput
+from fargate_batch.template.failures import failed_tasks, interrupted_tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fargate_batch.settings import Settings
     from tests.templates.conftest import Render, RenderChanged, Rendered
 
@@ -30,25 +33,23 @@ def joined(value: dict[str, Any]) -> str:
     return str(separator.join(part if isinstance(part, str) else "reference" for part in parts))
 
 
-def test_rule_matches_tasks_of_this_cluster_that_failed_or_never_started(
-    observability: Rendered,
+@pytest.mark.parametrize(
+    ("rule", "pattern"),
+    [("TaskFailureRule", failed_tasks), ("TaskInterruptionRule", interrupted_tasks)],
+)
+def test_rules_hear_of_this_clusters_tasks(
+    observability: Rendered, rule: str, pattern: Callable[[Any], dict[str, Any]]
 ) -> None:
-    assert observability.properties("TaskFailureRule")["EventPattern"] == {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Task State Change"],
-        "detail": {
-            "clusterArn": [{"Ref": Output.CLUSTER_ARN}],
-            "lastStatus": ["STOPPED"],
-            "$or": [
-                {"containers": {"exitCode": [{"anything-but": 0}]}},
-                {"stopCode": ["TaskFailedToStart"]},
-            ],
-        },
-    }
+    properties = observability.properties(rule)
+    assert properties["EventPattern"] == pattern({"Ref": Output.CLUSTER_ARN})
+    assert properties["State"] == "ENABLED"
 
 
-def test_failed_tasks_are_written_to_a_log_group_that_takes_them(observability: Rendered) -> None:
-    (target,) = observability.properties("TaskFailureRule")["Targets"]
+@pytest.mark.parametrize("rule", ["TaskFailureRule", "TaskInterruptionRule"])
+def test_failed_and_interrupted_tasks_are_written_to_a_log_group_that_takes_them(
+    observability: Rendered, rule: str
+) -> None:
+    (target,) = observability.properties(rule)["Targets"]
     group = observability.properties("TaskFailureLogGroup")
     # Not the attribute Arn: it ends in `:*`, and EventBridge would deliver to no such group.
     assert target["Arn"]["Fn::Sub"].endswith(":log-group:" + group["LogGroupName"]["Fn::Sub"])
@@ -59,10 +60,8 @@ def test_failed_tasks_are_written_to_a_log_group_that_takes_them(observability: 
     assert policy["Version"] == "2012-10-17"
     writes = policy["Statement"][1]
     assert writes["Action"] == ["logs:PutLogEvents"]
-    assert writes["Condition"] == {"ArnEquals": {"aws:SourceArn": "reference"}}
-    assert observability.template["Resources"]["TaskFailureRule"]["DependsOn"] == [
-        "TaskFailureLogPolicy"
-    ]
+    assert writes["Condition"] == {"ArnEquals": {"aws:SourceArn": ["reference", "reference"]}}
+    assert observability.template["Resources"][rule]["DependsOn"] == ["TaskFailureLogPolicy"]
 
 
 def test_more_than_five_failures_in_ten_minutes_raise_the_alarm(observability: Rendered) -> None:
