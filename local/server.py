@@ -20,6 +20,8 @@ _KEEP_ALIVE_SECONDS: Final = 75
 _PARENT_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 15.0
 _SETTLE_POLL_SECONDS: Final = 0.1
+_LOCK_SECONDS: Final = 1.0
+_LOCK_POLL_SECONDS: Final = 0.02
 
 _log = logging.getLogger("local")
 
@@ -63,13 +65,23 @@ def _end_with(parent: int) -> None:
 def _lock(directory: Directory) -> IO[str] | None:
     """Hold the directory for as long as this process lives; None when another holds it."""
     lock = directory.lock.open("a+")
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not _is_locked(lock):
+        # Whoever looks for a server holds the file too, but for a moment only.
+        if time.monotonic() > deadline:
+            lock.close()
+            return None
+        time.sleep(_LOCK_POLL_SECONDS)
+    lock.truncate(0)
+    return lock
+
+
+def _is_locked(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        return None
-    lock.truncate(0)
-    return lock
+        return False
+    return True
 
 
 def _configure(directory: Directory, port: int, region: str, *, persist: bool) -> None:
