@@ -39,6 +39,11 @@ class Directory:
         return self.path / "state"
 
     @property
+    def kept_port(self) -> Path:
+        """The port of the server that saved the state, in digits."""
+        return self.path / "state" / "port"
+
+    @property
     def blobs(self) -> Path:
         """Image layers, each under its digest."""
         return self.path / "state" / "blobs"

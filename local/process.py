@@ -142,10 +142,9 @@ def _refuse_state_of_another_port(directory: Directory, port: int) -> None:
     Raises:
         LocalAwsError: the kept state is that of a server on another port.
     """
-    if not directory.state.exists() or not directory.lock.exists():
+    if not directory.kept_port.exists():
         return
-    text = directory.lock.read_text()
-    last = Running.from_json(text).port if text else port
+    last = int(directory.kept_port.read_text())
     if last != port:
         raise LocalAwsError(
             f"What {directory.path} keeps was made on port {last}, and its images are named after "

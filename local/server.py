@@ -127,7 +127,7 @@ def serve(
     extensions.install(runner, directory, port)
     if persist:
         persistence.install()
-        persistence.load(directory.state)
+        persistence.load(directory)
     addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
     lock.write(Running(os.getpid(), port, runner.description).to_json())
     lock.flush()
@@ -141,7 +141,7 @@ def serve(
     finally:
         clock.stop()
         if persist:
-            persistence.save(directory.state)
+            persistence.save(directory, port)
         runner.close()
         if found:
             found.close()

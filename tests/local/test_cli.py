@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local import process
+from local.ecs.slots import VARIABLE
 from local.location import Directory
 from local.testing import free_port, local_aws
 
@@ -98,6 +99,17 @@ def test_state_that_was_made_on_another_port_is_not_begun_with(cli: Cli) -> None
     assert refused.returncode == 1
     assert f"export LOCAL_AWS_PORT={cli.port}" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_start_that_fails_does_not_forget_whose_state_it_is(cli: Cli) -> None:
+    assert cli("up").returncode == 0
+    assert cli("down").returncode == 0
+    failed = Cli(cli.directory.path, cli.port)
+    failed.environment[VARIABLE] = "none"
+    assert failed("up").returncode == 1
+    refused = cli("up", "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert f"export LOCAL_AWS_PORT={cli.port}" in refused.stderr
 
 
 def test_what_a_killed_server_left_behind_is_no_obstacle(cli: Cli) -> None:
