@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -119,32 +120,33 @@ def serve(
     from local.faults import calls
     from local.runner import client, engine
 
-    found = engine.find(directory.path) if use_engine else None
-    # MiniStack looks for containers to clean up where this says.
-    os.environ["DOCKER_HOST"] = found.url if found else f"unix://{directory.path}/no-engine.sock"
-    client.clear(directory.tasks)
-    runner = client.Runner(found, directory, port)
-    extensions.install(runner, directory, port)
-    if persist:
-        persistence.install()
-        persistence.load(directory)
-    addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
-    lock.write(Running(os.getpid(), port, runner.description).to_json())
-    lock.flush()
-    _log.info("%s", runner.description)
-    clock = Clock()
-    clock.start()
-    try:
-        asyncio.run(
-            _serve(gateway.over(calls.over(app)), [f"{address}:{port}" for address in addresses])
-        )
-    finally:
-        clock.stop()
-        if persist:
-            persistence.save(directory, port)
-        runner.close()
+    # Whatever fails, all that was started is ended, in reverse order.
+    with contextlib.ExitStack() as at_end:
+        found = engine.find(directory.path) if use_engine else None
         if found:
-            found.close()
+            at_end.callback(found.close)
+        # MiniStack looks for containers to clean up where this says.
+        os.environ["DOCKER_HOST"] = (
+            found.url if found else f"unix://{directory.path}/no-engine.sock"
+        )
+        client.clear(directory.tasks)
+        runner = client.Runner(found, directory, port)
+        at_end.callback(runner.close)
+        extensions.install(runner, directory, port)
+        if persist:
+            persistence.install()
+            persistence.load(directory)
+        addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
+        lock.write(Running(os.getpid(), port, runner.description).to_json())
+        lock.flush()
+        _log.info("%s", runner.description)
+        if persist:
+            at_end.callback(persistence.save, directory, port)
+        clock = Clock()
+        clock.start()
+        at_end.callback(clock.stop)
+        served = gateway.over(calls.over(app))
+        asyncio.run(_serve(served, [f"{address}:{port}" for address in addresses]))
 
 
 async def _serve(app: object, bind: list[str]) -> None:
