@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running
+from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running, SettingError
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _PARENT_SECONDS: Final = 1.0
@@ -46,13 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"A local AWS runs in {directory.path} already.\n")
         return 1
     _configure(directory, options.port, options.region, persist=options.persist)
-    serve(
-        directory,
-        options.port,
-        lock,
-        use_engine=not options.no_engine,
-        persist=options.persist,
-    )
+    try:
+        serve(
+            directory,
+            options.port,
+            lock,
+            use_engine=not options.no_engine,
+            persist=options.persist,
+        )
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 
