@@ -13,10 +13,12 @@ from typing import Final
 from local import process
 from local.location import (
     Directory,
+    SettingError,
     default_directory,
     default_port,
     endpoint,
     environment,
+    port_number,
 )
 
 _POLL_SECONDS: Final = 0.2
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     directory = default_directory()
     try:
         code: int = options.run(directory, options)
-    except (process.LocalAwsError, ValueError) as error:
+    except (process.LocalAwsError, SettingError) as error:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, BrokenPipeError):
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     up = commands.add_parser("up", help="start it in the background")
     up.set_defaults(run=_up)
-    up.add_argument("--port", type=int, help="default: LOCAL_AWS_PORT, else 4566")
+    up.add_argument("--port", help="default: LOCAL_AWS_PORT, else 4566")
     up.add_argument(
         "--persist",
         action=argparse.BooleanOptionalAction,
@@ -59,9 +61,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(directory: Directory, options: argparse.Namespace) -> int:
+    port = default_port() if options.port is None else port_number(options.port, "--port")
     running = process.find(directory)
     if running is not None:
-        if options.port not in (None, running.port):
+        if options.port is not None and port != running.port:
             raise process.LocalAwsError(
                 f"The local AWS is up on port {running.port} already; "
                 "to move it: python -m local down"
@@ -69,7 +72,7 @@ def _up(directory: Directory, options: argparse.Namespace) -> int:
         print(f"The local AWS is up already: {endpoint(running.port)}")
         return 0
     started = time.monotonic()
-    running = process.start(directory, options.port or default_port(), persist=options.persist)
+    running = process.start(directory, port, persist=options.persist)
     seconds = time.monotonic() - started
     print(f"The local AWS is up after {seconds:.1f} s: {endpoint(running.port)}")
     print(f"{running.runner[0].upper()}{running.runner[1:]}.")

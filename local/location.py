@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_PORT: Final = 4566
+HIGHEST_PORT: Final = 65535
 DEFAULT_REGION: Final = "eu-west-1"
 # MiniStack takes a 12-digit access key id as the account it belongs to.
 ACCOUNT_ID: Final = "123456789012"
 SECRET_ACCESS_KEY: Final = "local"  # noqa: S105 - no secret: nothing checks it
 
 _PROJECT: Final = Path(__file__).resolve().parent.parent
+
+
+class SettingError(ValueError):
+    """An option or an environment variable has a value that means nothing; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Directory:
     def state(self) -> Path:
         """What survives a restart."""
         return self.path / "state"
+
+    @property
+    def kept_port(self) -> Path:
+        """The port of the server that saved the state, in digits."""
+        return self.path / "state" / "port"
 
     @property
     def blobs(self) -> Path:
@@ -63,13 +73,23 @@ def default_port() -> int:
     """LOCAL_AWS_PORT, else 4566.
 
     Raises:
-        ValueError: LOCAL_AWS_PORT is not a port number.
+        SettingError: LOCAL_AWS_PORT is not a port number.
     """
     value = os.environ.get("LOCAL_AWS_PORT", "")
-    if not value:
-        return DEFAULT_PORT
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise ValueError(f"LOCAL_AWS_PORT is '{value}'; it must be a port number, e.g. 4566")
+    return port_number(value, "LOCAL_AWS_PORT") if value else DEFAULT_PORT
+
+
+def port_number(value: str, name: str) -> int:
+    """The port that an option or a variable of this name means.
+
+    Raises:
+        SettingError: it is not a port number.
+    """
+    if not value.isdecimal() or not 0 < int(value) <= HIGHEST_PORT:
+        raise SettingError(
+            f"{name} is '{value}'; it must be a port number, 1 to {HIGHEST_PORT}, "
+            f"e.g. {DEFAULT_PORT}"
+        )
     return int(value)
 
 

@@ -22,7 +22,8 @@ from local.symbols import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from local.location import Directory
 
 _SAVE: Final = Symbol("core.persistence", "save_all", ("services",))
 _SAVE_AT_END: Final = Symbol("app", "save_all", ("services",))
@@ -54,20 +55,21 @@ def _going_on(load_all: Callable[[], None]) -> Callable[[], None]:
     return load_all_and_go_on
 
 
-def save(directory: Path) -> None:
+def save(directory: Directory, port: int) -> None:
     """Write everything, after the last request, when nothing happens by itself any more."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.state.mkdir(parents=True, exist_ok=True)
+    directory.kept_port.write_text(str(port))
     _SAVE.get()(_STATES.get()())
     content = {name: state() for name, (state, _) in _PARTS.items()}
-    partial = directory / f"{_FILE}.partial"
+    partial = directory.state / f"{_FILE}.partial"
     with partial.open("wb") as file:
         pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
-    partial.replace(directory / _FILE)
+    partial.replace(directory.state / _FILE)
 
 
-def load(directory: Path) -> None:
+def load(directory: Directory) -> None:
     """Read everything, before the first request."""
-    path = directory / _FILE
+    path = directory.state / _FILE
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -76,7 +78,7 @@ def load(directory: Path) -> None:
         # What an earlier version did not save begins empty.
         if name in content:
             restore(content[name])
-    _log.info("State loaded from %s", directory)
+    _log.info("State loaded from %s", directory.state)
 
 
 def _of_stores(

@@ -16,7 +16,14 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from local.location import DEFAULT_REGION, Directory, Running, endpoint
+from local.location import (
+    DEFAULT_PORT,
+    DEFAULT_REGION,
+    HIGHEST_PORT,
+    Directory,
+    Running,
+    endpoint,
+)
 
 _START_SECONDS: Final = 30
 _STOP_SECONDS: Final = 30
@@ -67,14 +74,10 @@ def start(  # noqa: PLR0913 - all but two are options, by name
         with_parent: whether it ends when this process does.
 
     Raises:
-        LocalAwsError: the port is taken, the kept state is another port's, or the server ends
+        LocalAwsError: the port cannot be had, the kept state is another port's, or the server ends
             before it answers.
     """
-    if _is_taken(port):
-        raise LocalAwsError(
-            f"Port {port} is in use by another program. Stop that, or choose another port: "
-            f"export LOCAL_AWS_PORT={port + 1}"
-        )
+    _require_free(port)
     if persist:
         _refuse_state_of_another_port(directory, port)
     directory.path.mkdir(parents=True, exist_ok=True)
@@ -142,10 +145,9 @@ def _refuse_state_of_another_port(directory: Directory, port: int) -> None:
     Raises:
         LocalAwsError: the kept state is that of a server on another port.
     """
-    if not directory.state.exists() or not directory.lock.exists():
+    if not directory.kept_port.exists():
         return
-    text = directory.lock.read_text()
-    last = Running.from_json(text).port if text else port
+    last = int(directory.kept_port.read_text())
     if last != port:
         raise LocalAwsError(
             f"What {directory.path} keeps was made on port {last}, and its images are named after "
@@ -177,14 +179,27 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _is_taken(port: int) -> bool:
+def _require_free(port: int) -> None:
+    """Make sure that the server can listen there.
+
+    Raises:
+        LocalAwsError: another program does, or this user may not.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+        except PermissionError as error:
+            raise LocalAwsError(
+                f"This user may not listen on port {port}. Choose another port, above 1023: "
+                f"export LOCAL_AWS_PORT={DEFAULT_PORT}"
+            ) from error
+        except OSError as error:
+            another = port + 1 if port < HIGHEST_PORT else port - 1
+            raise LocalAwsError(
+                f"Port {port} is in use by another program. Stop that, or choose another port: "
+                f"export LOCAL_AWS_PORT={another}"
+            ) from error
 
 
 def _answers(port: int) -> bool:

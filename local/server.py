@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -14,12 +15,14 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running
+from local.location import ACCOUNT_ID, DEFAULT_REGION, Directory, Running, SettingError
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _PARENT_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 15.0
 _SETTLE_POLL_SECONDS: Final = 0.1
+_LOCK_SECONDS: Final = 1.0
+_LOCK_POLL_SECONDS: Final = 0.02
 
 _log = logging.getLogger("local")
 
@@ -43,13 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"A local AWS runs in {directory.path} already.\n")
         return 1
     _configure(directory, options.port, options.region, persist=options.persist)
-    serve(
-        directory,
-        options.port,
-        lock,
-        use_engine=not options.no_engine,
-        persist=options.persist,
-    )
+    try:
+        serve(
+            directory,
+            options.port,
+            lock,
+            use_engine=not options.no_engine,
+            persist=options.persist,
+        )
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 
@@ -63,13 +70,23 @@ def _end_with(parent: int) -> None:
 def _lock(directory: Directory) -> IO[str] | None:
     """Hold the directory for as long as this process lives; None when another holds it."""
     lock = directory.lock.open("a+")
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not _is_locked(lock):
+        # Whoever looks for a server holds the file too, but for a moment only.
+        if time.monotonic() > deadline:
+            lock.close()
+            return None
+        time.sleep(_LOCK_POLL_SECONDS)
+    lock.truncate(0)
+    return lock
+
+
+def _is_locked(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        return None
-    lock.truncate(0)
-    return lock
+        return False
+    return True
 
 
 def _configure(directory: Directory, port: int, region: str, *, persist: bool) -> None:
@@ -107,32 +124,33 @@ def serve(
     from local.faults import calls
     from local.runner import client, engine
 
-    found = engine.find(directory.path) if use_engine else None
-    # MiniStack looks for containers to clean up where this says.
-    os.environ["DOCKER_HOST"] = found.url if found else f"unix://{directory.path}/no-engine.sock"
-    client.clear(directory.tasks)
-    runner = client.Runner(found, directory, port)
-    extensions.install(runner, directory, port)
-    if persist:
-        persistence.install()
-        persistence.load(directory.state)
-    addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
-    lock.write(Running(os.getpid(), port, runner.description).to_json())
-    lock.flush()
-    _log.info("%s", runner.description)
-    clock = Clock()
-    clock.start()
-    try:
-        asyncio.run(
-            _serve(gateway.over(calls.over(app)), [f"{address}:{port}" for address in addresses])
-        )
-    finally:
-        clock.stop()
-        if persist:
-            persistence.save(directory.state)
-        runner.close()
+    # Whatever fails, all that was started is ended, in reverse order.
+    with contextlib.ExitStack() as at_end:
+        found = engine.find(directory.path) if use_engine else None
         if found:
-            found.close()
+            at_end.callback(found.close)
+        # MiniStack looks for containers to clean up where this says.
+        os.environ["DOCKER_HOST"] = (
+            found.url if found else f"unix://{directory.path}/no-engine.sock"
+        )
+        client.clear(directory.tasks)
+        runner = client.Runner(found, directory, port)
+        at_end.callback(runner.close)
+        extensions.install(runner, directory, port)
+        if persist:
+            persistence.install()
+            persistence.load(directory)
+        addresses = ["127.0.0.1"] + ([found.bind] if found and found.bind else [])
+        lock.write(Running(os.getpid(), port, runner.description).to_json())
+        lock.flush()
+        _log.info("%s", runner.description)
+        if persist:
+            at_end.callback(persistence.save, directory, port)
+        clock = Clock()
+        clock.start()
+        at_end.callback(clock.stop)
+        served = gateway.over(calls.over(app))
+        asyncio.run(_serve(served, [f"{address}:{port}" for address in addresses]))
 
 
 async def _serve(app: object, bind: list[str]) -> None:

@@ -30,7 +30,10 @@ policies: Any = AccountRegionScopedDict()
 activities: Any = AccountRegionScopedDict()
 """Scaling activities by id, in the order in which they started."""
 
-_KEY: Final = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+TARGET_KEY: Final = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+"""What tells targets apart, in the order of their keys."""
+
+_KEPT_SECONDS: Final = 6 * 7 * 24 * 3600
 _NOT_SUSPENDED: Final = {
     "DynamicScalingInSuspended": False,
     "DynamicScalingOutSuspended": False,
@@ -48,8 +51,8 @@ def install() -> None:
 
 
 def key_of(record: Record) -> str:
-    """The target that a request or a record speaks of."""
-    return "|".join(record[name] for name in _KEY)
+    """The key of the target that a request, a record or a resource's properties speak of."""
+    return "|".join(record[name] for name in TARGET_KEY)
 
 
 def register_scalable_target(request: Record) -> Record:
@@ -82,7 +85,7 @@ def _new_target(request: Record) -> Record:
         _require_service(resource)
     account, region = get_account_id(), get_region()
     return {
-        **{name: request[name] for name in _KEY},
+        **{name: request[name] for name in TARGET_KEY},
         "CreationTime": int(time.time()),
         "ScalableTargetARN": (
             f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/"
@@ -118,6 +121,14 @@ def deregister_scalable_target(request: Record) -> Record:
     for name in [name for name in policies if name.startswith(f"{key}|")]:
         tracking.remove_alarms(policies.pop(name))
     return {}
+
+
+def keep_activity(activity: Record) -> None:
+    """Keep a scaling activity for six weeks, as AWS does, also when its target is gone."""
+    oldest = time.time() - _KEPT_SECONDS
+    for known in [known for known in activities.values() if known["StartTime"] < oldest]:
+        del activities[known["ActivityId"]]
+    activities[activity["ActivityId"]] = activity
 
 
 def put_scaling_policy(request: Record) -> Record:

@@ -154,10 +154,14 @@ def _cools_down(policy: Record, target: Record, *, outwards: bool) -> bool:
             "Cooldown", _DEFAULT_COOLDOWN_SECONDS
         )
     since = time.time() - int(seconds)
+    # Neither what failed counts nor what happened to an earlier target of the same service, which
+    # had another ARN; activities that an earlier version saved name none.
     return any(
-        activity["StartTime"] > since and activity["_outwards"] == outwards
+        activity["StatusCode"] == "Successful"
+        and activity["StartTime"] > since
+        and activity["_outwards"] == outwards
         for activity in api.activities.values()
-        if activity["ResourceId"] == target["ResourceId"]
+        if activity.get("_target") == target["ScalableTargetARN"]
     )
 
 
@@ -165,8 +169,7 @@ def _apply(target: Record, service: Record, proposal: tuple[int, Record, Record]
     from ministack.core.responses import new_uuid
 
     capacity, policy, alarm = proposal
-    started, current = time.time(), service["desiredCount"]
-    status, message = "Successful", "Successfully set desired count"
+    started, current = time.time(), int(service["desiredCount"])
     try:
         payload_of(
             _UPDATE.get()(
@@ -178,27 +181,32 @@ def _apply(target: Record, service: Record, proposal: tuple[int, Record, Record]
             )
         )
     except RefusedError as error:
-        status, message = "Failed", f"{error.code}: {error.message}"
-    activity_id = new_uuid()
+        status = "Failed"
+        message = f"Failed to set desired count to {capacity}: {error.code}: {error.message}"
+    else:
+        status, message = "Successful", f"Successfully set desired count to {capacity}."
     _log.info(
-        "%s: %d to %d tasks (%s, alarm %s)",
+        "%s with %d tasks: %s (%s, alarm %s)",
         target["ResourceId"],
         current,
-        capacity,
+        message,
         policy["PolicyName"],
         alarm["AlarmName"],
     )
-    api.activities[activity_id] = {
-        **{name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")},
-        "ActivityId": activity_id,
-        "Description": f"Setting desired count to {capacity}.",
-        "Cause": (
-            f"monitor alarm {alarm['AlarmName']} in state {alarm['StateValue']} triggered policy "
-            f"{policy['PolicyName']}"
-        ),
-        "StartTime": started,
-        "EndTime": time.time(),
-        "StatusCode": status,
-        "StatusMessage": f"{message} to {capacity}.",
-        "_outwards": capacity > int(current),
-    }
+    api.keep_activity(
+        {
+            **{name: target[name] for name in api.TARGET_KEY},
+            "ActivityId": new_uuid(),
+            "Description": f"Setting desired count to {capacity}.",
+            "Cause": (
+                f"monitor alarm {alarm['AlarmName']} in state {alarm['StateValue']} triggered "
+                f"policy {policy['PolicyName']}"
+            ),
+            "StartTime": started,
+            "EndTime": time.time(),
+            "StatusCode": status,
+            "StatusMessage": message,
+            "_outwards": capacity > current,
+            "_target": target["ScalableTargetARN"],
+        }
+    )

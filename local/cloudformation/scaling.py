@@ -9,8 +9,6 @@ from local.cloudformation.handlers import HANDLERS, Created, Properties, Resourc
 
 SYMBOLS: Final = (HANDLERS,)
 
-_TARGET_KEY: Final = ("ResourceId", "ScalableDimension", "ServiceNamespace")
-
 
 def install() -> None:
     """Register both types."""
@@ -28,8 +26,8 @@ def _create_target(properties: Properties) -> Created:
         for name, value in properties.items()
     }
     api.register_scalable_target(request)
-    # Ref is this triple, which AWS documents for the resource's return values.
-    return "|".join(properties[name] for name in _TARGET_KEY), {}
+    # Ref is this key, which AWS documents for the resource's return values.
+    return api.key_of(properties), {}
 
 
 def _update_target(physical_id: str, _old: Properties, new: Properties) -> Created:
@@ -45,7 +43,7 @@ def _delete_target(physical_id: str, _properties: Properties) -> None:
 
 
 def _named(physical_id: str) -> Properties:
-    return dict(zip(_TARGET_KEY, physical_id.split("|"), strict=True))
+    return dict(zip(api.TARGET_KEY, physical_id.split("|"), strict=True))
 
 
 def _policy(properties: Properties) -> Properties:

@@ -1,4 +1,4 @@
-"""Task scale-in protection: its API, the agent's endpoint in each task, and whom it spares.
+"""Task scale-in protection: its API, and whom it spares. Tasks reach it through their agent.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from local.ecs.stopping import DISPENSABLE_REASONS, SCALE_IN_REASON
 from local.responses import RefusedError, Response, reply
 from local.symbols import Symbol
 
@@ -33,17 +34,6 @@ SYMBOLS: Final = (
     _RECONCILE,
     _PRE_STOP,
 )
-
-SCALE_IN_REASON: Final = "Service scaling down"
-_SPARING_REASONS: Final = frozenset(
-    {
-        SCALE_IN_REASON,
-        "Task definition updated",
-        "Deployment capacity limit",
-        "Deployment completed",
-    }
-)
-"""With these the scheduler stops what it can do without; not what is ill or what is deleted."""
 
 _UNTIL: Final = "_protected_until"
 _DEFAULT_MINUTES: Final = 120
@@ -136,7 +126,7 @@ def _sparing(
     stop: Callable[[dict[str, Any]], Response],
 ) -> Callable[[dict[str, Any]], Response]:
     def stop_unless_protected(data: dict[str, Any]) -> Response:
-        if data.get("reason") in _SPARING_REASONS:
+        if data.get("reason") in DISPENSABLE_REASONS:
             cluster = _CLUSTER_NAME.get()(data.get("cluster", "default"))
             task = _TASK.get()(data.get("task", ""), cluster)
             if task and is_protected(task, time.time()):

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from typing import Any, Final
 
+from local.ecs.stopping import UNHEALTHY_REASON
 from local.symbols import Symbol
 
 _RECONCILE: Final = Symbol("services.ecs", "_reconcile_service_tasks", ("cluster_name", "svc_key"))
@@ -18,8 +19,6 @@ _TASKS: Final = Symbol("services.ecs", "_tasks")
 _GET_CLIENT: Final = Symbol("services.ecs", "_get_docker", ())
 
 SYMBOLS: Final = (_RECONCILE, _STOP_TASK, _RECORD_FAILURE, _SERVICES, _TASKS, _GET_CLIENT)
-
-UNHEALTHY_REASON: Final = "Task failed container health checks"
 
 _locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 

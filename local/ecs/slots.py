@@ -12,6 +12,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from local.location import SettingError
 from local.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def limit() -> int:
     """How many tasks may run at once: the variable's number, else by cores and memory.
 
     Raises:
-        ValueError: the variable is no positive number.
+        SettingError: the variable is no positive number.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen is not None:
         if not chosen.isdecimal() or int(chosen) < 1:
-            raise ValueError(f"{VARIABLE} must be a positive number, not {chosen!r}")
+            raise SettingError(f"{VARIABLE} must be a positive number, not {chosen!r}")
         return int(chosen)
     cores = os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

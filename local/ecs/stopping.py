@@ -41,16 +41,18 @@ SYMBOLS: Final = (
     _GET_CLIENT,
 )
 
-SCHEDULER_REASONS: Final = frozenset(
+SCALE_IN_REASON: Final = "Service scaling down"
+UNHEALTHY_REASON: Final = "Task failed container health checks"
+DISPENSABLE_REASONS: Final = frozenset(
     {
-        "Service scaling down",
-        "Service deleted",
+        SCALE_IN_REASON,
         "Task definition updated",
         "Deployment capacity limit",
         "Deployment completed",
-        "Task failed container health checks",
     }
 )
+"""With these the service scheduler stops what it can do without, so not what is protected."""
+SCHEDULER_REASONS: Final = DISPENSABLE_REASONS | {UNHEALTHY_REASON, "Service deleted"}
 """What the service scheduler says when it stops a task."""
 
 STOP_CODE: Final = "_stopCode"

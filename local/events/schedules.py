@@ -7,12 +7,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-patte
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from local.events import metrics
+from local.location import SettingError
 from local.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -37,12 +39,28 @@ _RATE: Final = re.compile(r"rate\(([1-9]\d*) (minute|hour|day)(s?)\)")
 
 def install() -> None:
     """Look every second, check strictly, and begin each countdown when its rule is made."""
-    minute = float(os.environ.get(MINUTE_VARIABLE, _MINUTE))
+    minute = minute_seconds()
     _TICK_INTERVAL.set(min(_TICK_SECONDS, minute / 4))
     _VALIDATE.wrap(_strict)
     _TICK.wrap(_remembering)
     if minute != _MINUTE:
         _RATE_SECONDS.wrap(lambda parse: _scaled(parse, minute / _MINUTE))
+
+
+def minute_seconds() -> float:
+    """How long a minute of rate(...) lasts here: the variable's number, else 60.
+
+    Raises:
+        SettingError: the variable is no positive number.
+    """
+    chosen = os.environ.get(MINUTE_VARIABLE, str(_MINUTE))
+    try:
+        seconds = float(chosen)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise SettingError(f"{MINUTE_VARIABLE} must be a positive number, not {chosen!r}")
+    return seconds
 
 
 def state() -> dict[Any, float]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local import process
+from local.ecs.slots import VARIABLE
 from local.location import Directory
 from local.testing import free_port, local_aws
 
@@ -83,11 +84,23 @@ def test_a_port_in_use_is_one_clear_message(cli: Cli) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_a_port_that_is_no_number_is_one_clear_message(cli: Cli) -> None:
-    cli.environment["LOCAL_AWS_PORT"] = "http"
+@pytest.mark.parametrize("value", ["http", "0", "-1", "70000"])
+def test_a_port_that_is_none_is_one_clear_message(cli: Cli, value: str) -> None:
+    by_option = cli("up", f"--port={value}")
+    cli.environment["LOCAL_AWS_PORT"] = value
+    by_variable = cli("up")
+    for refused, name in ((by_option, "--port"), (by_variable, "LOCAL_AWS_PORT")):
+        assert refused.returncode == 1
+        assert refused.stderr.startswith(f"{name} is '{value}'; it must be a port number")
+        assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_setting_that_the_server_refuses_is_told_without_a_traceback(cli: Cli) -> None:
+    cli.environment[VARIABLE] = "none"
     refused = cli("up")
     assert refused.returncode == 1
-    assert "LOCAL_AWS_PORT is 'http'" in refused.stderr
+    assert refused.stderr.endswith(f"\n  {VARIABLE} must be a positive number, not 'none'\n")
+    assert "Traceback" not in refused.stderr
 
 
 def test_state_that_was_made_on_another_port_is_not_begun_with(cli: Cli) -> None:
@@ -98,6 +111,17 @@ def test_state_that_was_made_on_another_port_is_not_begun_with(cli: Cli) -> None
     assert refused.returncode == 1
     assert f"export LOCAL_AWS_PORT={cli.port}" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_start_that_fails_does_not_forget_whose_state_it_is(cli: Cli) -> None:
+    assert cli("up").returncode == 0
+    assert cli("down").returncode == 0
+    failed = Cli(cli.directory.path, cli.port)
+    failed.environment[VARIABLE] = "none"
+    assert failed("up").returncode == 1
+    refused = cli("up", "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert f"export LOCAL_AWS_PORT={cli.port}" in refused.stderr
 
 
 def test_what_a_killed_server_left_behind_is_no_obstacle(cli: Cli) -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.ecs.scheduler import UNHEALTHY_REASON, health_of
+from local.ecs.scheduler import health_of
+from local.ecs.stopping import UNHEALTHY_REASON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.ecs.slots import VARIABLE, Slots, limit
+from local.location import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def test_the_variable_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "3")
     assert limit() == 3
     monkeypatch.setenv(VARIABLE, "none")
-    with pytest.raises(ValueError, match="positive number"):
+    with pytest.raises(SettingError, match="positive number"):
         limit()
     monkeypatch.delenv(VARIABLE)
     assert limit() >= 4

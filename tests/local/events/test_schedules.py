@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.events.schedules import MINUTE_VARIABLE, is_rate
+from local.events.schedules import MINUTE_VARIABLE, is_rate, minute_seconds
+from local.location import SettingError
 from local.testing import free_port, local_aws
 from tests.local.aws_clients import Clients
 from tests.local.small_platform import CLUSTER_ARN, Platform
@@ -35,6 +36,15 @@ def test_a_rate_is_singular_for_one_and_plural_for_more(
     valid: bool,  # noqa: FBT001 - a case's value
 ) -> None:
     assert is_rate(expression) == valid
+
+
+@pytest.mark.parametrize("value", ["", "fast", "0", "-1", "nan", "inf"])
+def test_a_minute_that_is_no_length_is_refused_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv(MINUTE_VARIABLE, value)
+    with pytest.raises(SettingError, match=f"{MINUTE_VARIABLE} must be .* not '{value}'"):
+        minute_seconds()
 
 
 @pytest.mark.parametrize("expression", ["rate(5 minute)", "cron(0 1 * * * *)", "every day"])
