@@ -2,9 +2,9 @@
 
 CloudWatch Logs makes metrics of every line that is a JSON object with an `_aws` member:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-So they need no permission, no endpoint and no call, and a task that is killed loses none that it has
-told. They are for alarms and dashboards: they may be counted twice, or once too little after a lost
-answer, or after more log than CloudWatch took.
+So they need no permission, no endpoint and no call, and a task that is killed loses none that it
+has told. They are for alarms and dashboards: they may be counted twice, or once too little after a
+lost answer, or after more log than CloudWatch took.
 """
 
 from __future__ import annotations
