@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).parents[1]
 ENVIRONMENT: Final = "chaos"
-_NOT_SOURCES: Final = (".git", ".venv", ".local", ".cache", "*_cache", "__pycache__", "reports")
+_NOT_SOURCES: Final = (
+    ".git", ".venv", ".local", ".cache", ".hypothesis", "*_cache", "__pycache__", "reports"
+)  # fmt: skip
 _BIN: Final = Path(sys.executable).parent
 
 # Small shards make a fan-in of a small file; few scenarios make it quick.

@@ -105,11 +105,20 @@ def endpoint(port: int) -> str:
 def environment(port: int, region: str = DEFAULT_REGION) -> dict[str, str]:
     """The environment variables with which every AWS SDK and the AWS CLI talk to it."""
     return {
+        **past_proxies(),
         "AWS_ENDPOINT_URL": endpoint(port),
         "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_DEFAULT_REGION": region,
     }
+
+
+def past_proxies() -> dict[str, str]:
+    """The environment variables with which nobody asks a proxy for this machine's own ports."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    known = [host for host in named.split(",") if host]
+    hosts = ",".join(dict.fromkeys((*known, "127.0.0.1", "localhost")))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
 
 
 @dataclass(frozen=True)

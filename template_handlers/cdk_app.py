@@ -31,8 +31,10 @@ def _import_cdk() -> tuple[ModuleType, type, type]:
     os.environ.setdefault("JSII_NODE", find_node())
     # The synthesizer uses methods that CDK calls deprecated; nobody here can mend that.
     os.environ.setdefault("JSII_DEPRECATED", "quiet")
-    # Any release of node that pip brings is good enough for jsii; it would warn on each start.
+    # Any release of node that pip brings is good enough for jsii; on each start of one that is too
+    # new for it, or has become too old, it would warn.
     os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
+    os.environ.setdefault("JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION", "1")
     import aws_cdk  # noqa: PLC0415  # it reads the environment above when it is imported
     from sceptre_cdk_handler.cdk import CDK  # noqa: PLC0415  # it imports aws_cdk
     from sceptre_cdk_handler.cdk_builder import BootstraplessCdkBuilder  # noqa: PLC0415  # the same

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import threading
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +105,7 @@ def test_nothing_is_done_when_nothing_changed(
     push(target, project, base, steps)
     steps.told.clear()
     monkeypatch.setattr(builders, "choose", lambda *_: pytest.fail("something is built"))
-    began = time.monotonic()
     assert push(target, project, base, steps) == []
-    assert time.monotonic() - began < 2
     assert steps.told == []
 
 

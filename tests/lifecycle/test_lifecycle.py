@@ -30,7 +30,9 @@ BIN = Path(sys.executable).parent
 STAGES = ("data-ingestion", "risk-calculation", "report-generation")
 CHANGED = "report-generation"
 PUSHING = "risk-calculation: pushing to"
-NOT_SOURCES = (".git", ".venv", ".local", ".cache", "*_cache", "__pycache__", "reports")
+NOT_SOURCES = (
+    ".git", ".venv", ".local", ".cache", ".hypothesis", "*_cache", "__pycache__", "reports"
+)  # fmt: skip
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock", "CONTAINER_HOST": ""}
 
 BY_PROCESSES_ALONE = "no Docker or Podman answers; the same life is lived by processes alone"

@@ -151,6 +151,29 @@ def test_env_can_be_evaluated(cli: Cli) -> None:
     assert done.stdout.split() == [f"http://127.0.0.1:{cli.port}", "123456789012"]
 
 
+def test_a_proxy_is_asked_for_other_hosts_only(cli: Cli) -> None:
+    proxy = {"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": "intranet.example"}
+    cli.environment |= proxy
+    del cli.environment["NO_PROXY"]
+    started = cli("up")
+    assert started.returncode == 0, started.stderr
+    asks = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    script = (
+        f'eval "$({sys.executable} -m local env)"; {sys.executable} -c "{asks}"; echo $no_proxy'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=cli.environment,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    expected = ["123456789012", "intranet.example,127.0.0.1,localhost"]
+    assert done.stdout.split() == expected, done.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_activate_can_be_sourced_from_anywhere(cli: Cli, tmp_path: Path, shell: str) -> None:
     if shutil.which(shell) is None:
@@ -172,12 +195,15 @@ def test_activate_can_be_sourced_from_anywhere(cli: Cli, tmp_path: Path, shell: 
 
 def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
     with local_aws(tmp_path, use_engine=False) as aws:
-        table = Path("/proc/net/tcp")
-        if not table.exists():
+        tables = [
+            table for table in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")) if table.exists()
+        ]
+        if not tables:
             pytest.skip("this machine has no /proc/net/tcp")
         port = f"{aws.running.port:04X}"
         listening = [
             fields[1]
+            for table in tables
             for line in table.read_text().splitlines()[1:]
             if (fields := line.split())[1].endswith(f":{port}") and fields[3] == "0A"
         ]

@@ -75,7 +75,9 @@ def test_what_a_task_prints_raises_an_alarm(
         Dimensions=[{"Name": "Environment", "Value": unique}],
         Statistic="Sum",
         Period=60,
-        EvaluationPeriods=1,
+        # A minute may end before the line is there.
+        EvaluationPeriods=3,
+        DatapointsToAlarm=1,
         Threshold=5,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         TreatMissingData="notBreaching",

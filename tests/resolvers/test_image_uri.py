@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -123,12 +122,10 @@ def test_many_threads_ask_ecr_once(launched: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(repositories, "digests", counted)
     resolvers = [ImageUri(stage).clone_for_stack(stack) for stack in stacks for stage in uris]
-    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(lambda each: each.resolve(), resolvers))
     assert len(found) == 3
     assert len(asked) == 3
-    assert time.monotonic() - began < 2
 
 
 def test_aws_not_answering_is_one_clear_error(

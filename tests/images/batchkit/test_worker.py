@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from batchkit import protection
 from batchkit import worker as worker_module
 from batchkit.dead_letters import DeadLetter, read
@@ -21,6 +20,7 @@ from botocore.exceptions import EndpointConnectionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
     from batchkit.stage import Context, Handler
 
     from tests.images.conftest import Place
@@ -103,7 +103,9 @@ def test_a_failed_message_comes_back(place: Place) -> None:
 def test_a_message_whose_work_is_in_other_hands_waits_for_the_lease(place: Place) -> None:
     place.claims.acquire(STAGE, S3Event(place.input_bucket, KEY, "v1"), "run")
     send(place)
-    worker(place, lambda *_: pytest.fail("worked")).work_one()
+    worked: list[Any] = []
+    worker(place, lambda *_: worked.append(1)).work_one()
+    assert worked == []
     assert depth(place) == (0, 1)
 
 
@@ -150,7 +152,9 @@ def test_what_fails_three_times_is_a_dead_letter_and_gone_from_the_queue(
 
 def test_a_message_that_is_no_event_is_a_dead_letter_at_once(place: Place) -> None:
     send(place, "not json")
-    worker(place, lambda *_: pytest.fail("worked")).work_one()
+    worked: list[Any] = []
+    worker(place, lambda *_: worked.append(1)).work_one()
+    assert worked == []
     assert depth(place) == (0, 0)
     (letter,) = dead_letters(place)
     assert letter.body == "not json"
@@ -159,11 +163,13 @@ def test_a_message_that_is_no_event_is_a_dead_letter_at_once(place: Place) -> No
 
 
 def test_a_message_that_cannot_be_refused_stays(place: Place) -> None:
-    one = worker(place, lambda *_: pytest.fail("worked"))
+    worked: list[Any] = []
+    one = worker(place, lambda *_: worked.append(1))
     letters = replace(one.context.dead_letters, client=flaky(one.client, send_message=1))
     one = replace(one, context=replace(one.context, dead_letters=letters))
     send(place, "not json")
     one.work_one()
+    assert worked == []
     assert depth(place) == (0, 1)
 
 
@@ -195,11 +201,13 @@ class Flaky:
 def test_a_duplicate_that_keeps_meeting_a_live_claim_goes(place: Place) -> None:
     place.claims.acquire(STAGE, S3Event(place.input_bucket, KEY, "v1"), "run")
     send(place)
-    one = worker(place, lambda *_: pytest.fail("worked"))
+    worked: list[Any] = []
+    one = worker(place, lambda *_: worked.append(1))
     one = replace(one, client=flaky(one.client))
     for meeting in range(MEETINGS):
         assert depth(place) == (1, 0), meeting
         assert one.work_one()
+    assert worked == []
     assert depth(place) == (0, 0)
 
 
@@ -223,16 +231,25 @@ def test_a_worker_outlasts_a_queue_that_does_not_answer(
     monkeypatch.setattr(worker_module, "VISIBILITY_SECONDS", 1)
     one = replace(worker(place, handler), client=unreliable, stopping=Impatient())
     send(place)
-    thread = threading.Thread(target=one.run)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while any(unreliable.failures.values()) or depth(place) != (0, 0):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    one.stopping.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with running(one):
+        deadline = time.monotonic() + 20
+        while any(unreliable.failures.values()) or depth(place) != (0, 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     assert len(attempts) == 2
+
+
+@contextmanager
+def running(one: Worker) -> Iterator[None]:
+    """Let a worker run in a thread, which is over at the end whatever happens."""
+    thread = threading.Thread(target=one.run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        one.stopping.set()
+        thread.join(10)
+    assert not thread.is_alive()
 
 
 class Impatient(threading.Event):
@@ -243,15 +260,18 @@ class Impatient(threading.Event):
 
 
 def test_what_is_in_hand_is_given_back_claim_and_message(place: Place) -> None:
+    seen: list[Any] = []
+
     def interrupted(*_: Any) -> None:
         one.current.give_back("stopped before it was finished")
-        assert depth(place) == (1, 0)
-        (claim,) = claims(place)
-        assert (claim["state"], claim["attempts"]) == ("failed", 0)
+        seen.extend((depth(place), *claims(place)))
 
     one = worker(place, interrupted)
     send(place)
     one.work_one()
+    visible_again, claim = seen
+    assert visible_again == (1, 0)
+    assert (claim["state"], claim["attempts"]) == ("failed", 0)
 
 
 def claims(place: Place) -> list[dict[str, Any]]:
@@ -288,19 +308,18 @@ def test_a_stopping_worker_finishes_what_it_has_and_takes_nothing_new(place: Pla
 
     one = worker(place, handler)
     send(place)
-    thread = threading.Thread(target=one.run)
-    thread.start()
-    assert began.wait(10)
-    one.stopping.set()
-    go.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with running(one):
+        assert began.wait(10)
+        one.stopping.set()
+        go.set()
     assert depth(place) == (0, 0)
 
 
 def test_a_message_received_while_stopping_is_given_back(place: Place) -> None:
-    one = worker(place, lambda *_: pytest.fail("worked"))
+    worked: list[Any] = []
+    one = worker(place, lambda *_: worked.append(1))
     send(place)
     one.stopping.set()
     assert one.work_one()
+    assert worked == []
     assert depth(place) == (1, 0)

@@ -130,7 +130,7 @@ def test_a_missing_date_is_said_with_the_last_one_there_is() -> None:
         load(market_csv(ROWS), as_of=date(2020, 1, 1))
 
 
-GZIPPED = gzip.compress(market_csv(ROWS))
+GZIPPED = gzip.compress(market_csv(ROWS), mtime=0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchkit.worker import VISIBILITY_SECONDS
@@ -9,7 +9,7 @@ from fargate_batch.names import Output, StackPath
 
 if TYPE_CHECKING:
     from fargate_batch.settings import Settings
-    from tests.templates.conftest import Render, Rendered
+    from tests.templates.conftest import Render, RenderChanged, Rendered
 
 
 @pytest.fixture
@@ -84,9 +84,16 @@ def test_alarm_topic_is_encrypted_and_takes_this_environments_alarms(queues: Ren
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+@pytest.mark.parametrize("email", [None, "desk@example.com"])
 def test_somebody_is_written_to_when_the_settings_name_them(
-    queues: Rendered, settings: Settings
+    render_changed: RenderChanged, environment: str, email: str | None
 ) -> None:
-    subscriptions = queues.of_type("AWS::SNS::Subscription").values()
-    addresses = [subscription["Endpoint"] for subscription in subscriptions]
-    assert addresses == ([] if settings.alarms.email is None else [settings.alarms.email])
+    def name(data: dict[str, Any]) -> None:
+        data["alarms"]["email"] = email
+
+    queues = render_changed(environment, StackPath.QUEUES, name)
+    written_to = [
+        (each["Protocol"], each["Endpoint"], each["TopicArn"])
+        for each in queues.of_type("AWS::SNS::Subscription").values()
+    ]
+    assert written_to == ([("email", email, {"Ref": "AlarmTopic"})] if email else [])
