@@ -1,8 +1,4 @@
-"""The commands of `batch` and how they exit.
-
-Exit codes: 0 done; 1 an error that the message explains; 2 wrong use of the command; 3 the run was
-rejected; 4 the run made no progress for as long as --timeout allows; 5 the run is dead-lettered.
-"""
+"""The commands of `batch` and how they exit; `options.EXIT_CODES` says with what."""
 
 from __future__ import annotations
 

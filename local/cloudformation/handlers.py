@@ -61,26 +61,6 @@ def after_write(name: str, action: Callable[[str, Properties], None]) -> None:
     handler["create"], handler["update"] = create_and_act, update_and_act
 
 
-def before_write(name: str, check: Callable[[Properties], None]) -> None:
-    """Let `check(properties)` precede each create and update; it raises to refuse."""
-    handler = HANDLERS.get()[name]
-    create, update = handler["create"], handler["update"]
-
-    def check_and_create(logical_id: str, properties: Properties, stack: str) -> Created:
-        check(properties)
-        created: Created = create(logical_id, properties, stack)
-        return created
-
-    def check_and_update(
-        physical_id: str, old: Properties, new: Properties, stack: str, *logical_id: str
-    ) -> Created:
-        check(new)
-        updated: Created = update(physical_id, old, new, stack, *logical_id)
-        return updated
-
-    handler["create"], handler["update"] = check_and_create, check_and_update
-
-
 def before_create(name: str, check: Callable[[Properties], None]) -> None:
     """Let `check(properties)` precede each create; it raises to refuse."""
     handler = HANDLERS.get()[name]
@@ -92,6 +72,22 @@ def before_create(name: str, check: Callable[[Properties], None]) -> None:
         return created
 
     handler["create"] = check_and_create
+
+
+def before_write(name: str, check: Callable[[Properties], None]) -> None:
+    """Let `check(properties)` precede each create and update; it raises to refuse."""
+    before_create(name, check)
+    handler = HANDLERS.get()[name]
+    update = handler["update"]
+
+    def check_and_update(
+        physical_id: str, old: Properties, new: Properties, stack: str, *logical_id: str
+    ) -> Created:
+        check(new)
+        updated: Created = update(physical_id, old, new, stack, *logical_id)
+        return updated
+
+    handler["update"] = check_and_update
 
 
 def rewrite(name: str, normal: Callable[[Properties], Properties]) -> None:
