@@ -86,10 +86,12 @@ $(VENV)/bin/python:
 		|| { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv)" >&2; exit 1; }
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the project needs into $(VENV); this takes a minute or two."
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "Installing what its tests need, for another minute."
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@
 

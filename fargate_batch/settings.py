@@ -300,7 +300,8 @@ def load(user_data: dict[str, Any]) -> Settings:
     """Check `sceptre_user_data` and return it typed.
 
     `stages` maps a stage's name to its catalogue row; `stage_settings` maps a stage's name to the
-    fields of that row which this environment sets differently.
+    fields of that row which this environment sets differently. Of a field that is a mapping, such
+    as `environment`, what is not named stays as it is in the row.
 
     Raises:
         UserError: a value is missing, unknown or out of range; the message names file and field.
@@ -317,12 +318,23 @@ def load(user_data: dict[str, Any]) -> Settings:
             f"the catalogue in config/config.yaml has {', '.join(catalogue)}."
         )
     values["stages"] = [
-        {**row, **overrides.get(name, {}), "name": name} for name, row in catalogue.items()
+        {**_changed(row, overrides.get(name, {})), "name": name} for name, row in catalogue.items()
     ]
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise UserError(explain(error, environment, list(catalogue), overrides)) from error
+
+
+def _changed(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(row)
+    for field, value in changes.items():
+        before = row.get(field)
+        if isinstance(before, dict) and isinstance(value, dict):
+            changed[field] = {**before, **value}
+        else:
+            changed[field] = value
+    return changed
 
 
 def _rows(value: Any, place: str) -> dict[str, dict[str, Any]]:

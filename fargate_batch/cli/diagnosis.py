@@ -71,6 +71,10 @@ def diagnose(environment: Environment, record: dict[str, Any]) -> Diagnosis:
     ended = state in FINAL_STATES and not failed_late
     pieces = [] if ended else list(pieces_left(environment, record))
     worst = max(pieces, key=lambda piece: (piece.state == "dead", piece.attempts), default=None)
+    errors = errors_among(logs_of(environment, record).new())
+    if state == RunState.REJECTED:
+        # Why is said first, and need not be said again.
+        errors = [line for line in errors if record["reason"] not in line.get("message", "")]
     return Diagnosis(
         run_id=record["run_id"],
         state=state,
@@ -78,7 +82,7 @@ def diagnose(environment: Environment, record: dict[str, Any]) -> Diagnosis:
         stage=record.get("rejected_by") or (worst.stage if worst else None),
         attempts=worst.attempts if worst else None,
         pieces=pieces,
-        errors=errors_among(logs_of(environment, record).new())[-LAST_ERRORS:],
+        errors=errors[-LAST_ERRORS:],
         failed_tasks=failed_tasks(environment, record),
         command=way_on(environment, record),
     )

@@ -71,7 +71,7 @@ timeout_option: Final = click.option(
 download_option: Final = click.option(
     "--download",
     type=FOLDER,
-    help="Download the report into here, or the refused rows of a rejected run.",
+    help="Download the report and the refused rows into here.",
 )
 
 

@@ -46,7 +46,11 @@ def read_summary(environment: Environment, run: str) -> dict[str, Any]:
 
 
 def download_report(environment: Environment, run: str, folder: Path) -> Path:
-    """Download every file of the report into folder/<run id>/; return the page's path."""
+    """Download every file of the report, and the refused rows if there are any.
+
+    Returns:
+        the path of its page; all are in folder/<run id>/.
+    """
     s3, bucket = environment.client("s3"), environment[Output.OUTPUT_BUCKET_NAME]
     target: Path = folder / run
     target.mkdir(parents=True, exist_ok=True)
@@ -56,6 +60,7 @@ def download_report(environment: Environment, run: str, folder: Path) -> Path:
     for page in pages:
         for found in page.get("Contents", []):
             s3.download_file(bucket, found["Key"], str(target / Path(found["Key"]).name))
+    _download_what_is_there(s3, bucket, RunKeys(run).quarantine, target)
     return target / PAGE
 
 
@@ -69,18 +74,24 @@ def download_refused(environment: Environment, run: str, folder: Path) -> list[P
     s3, bucket = environment.client("s3"), environment[Output.OUTPUT_BUCKET_NAME]
     target: Path = folder / run
     target.mkdir(parents=True, exist_ok=True)
-    keys, downloaded = RunKeys(run), []
-    for key in (keys.rejected, keys.quarantine):
-        path = target / Path(key).name
-        try:
-            s3.download_file(bucket, key, str(path))
-        except ClientError as error:
-            # The download begins with a HeadObject, whose answer has no body and so no other code.
-            if error.response["Error"]["Code"] != "404":
-                raise
-        else:
-            downloaded.append(path)
-    return downloaded
+    keys = RunKeys(run)
+    paths = [
+        _download_what_is_there(s3, bucket, key, target) for key in (keys.rejected, keys.quarantine)
+    ]
+    return [path for path in paths if path is not None]
+
+
+def _download_what_is_there(s3: Any, bucket: str, key: str, folder: Path) -> Path | None:
+    """Download an object; None where there is none."""
+    path = folder / Path(key).name
+    try:
+        s3.download_file(bucket, key, str(path))
+    except ClientError as error:
+        # The download begins with a HeadObject, whose answer has no body and so no other code.
+        if error.response["Error"]["Code"] != "404":
+            raise
+        return None
+    return path
 
 
 def show_summary(

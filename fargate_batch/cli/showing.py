@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from fargate_batch.cli.diagnosis import Diagnosis
     from fargate_batch.cli.failures import FailedTask
 
+RUN: Final = "run"
 RUN_FIELDS: Final = {
-    "run_id": "run",
+    "run_id": RUN,
     "state": "state",
     "input_key": "file",
     "created_at": "begun",
@@ -50,7 +51,7 @@ def show_letters(console: Console, letters: Sequence[DeadLetter]) -> None:
         ]
         for letter in letters
     ]
-    show_table(console, ["stage", "run", "attempts", "reason", "message"], rows)
+    show_table(console, ["stage", RUN, "attempts", "reason", "message"], rows)
 
 
 def letter_as_json(letter: DeadLetter) -> dict[str, Any]:
@@ -118,8 +119,8 @@ def show_table(console: Console, titles: list[str], rows: list[list[str]]) -> No
             # A name or a message may hold a tab or a line's end, which would make other fields.
             click.echo("\t".join(re.sub(r"[\t\r\n]", " ", field) for field in row))
         return
-    # Folded, not cut, where the line is too short: a run's id is there to be copied.
-    table = Table(*(Column(title, overflow="fold") for title in titles))
+    # A run's id is there to be copied, and so stays on one line; the rest is folded, not cut.
+    table = Table(*(Column(title, overflow="fold", no_wrap=title == RUN) for title in titles))
     for row in rows:
         # As text: a file's name or a reason may hold what rich would take for markup.
         table.add_row(*map(Text, row))

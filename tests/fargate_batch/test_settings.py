@@ -43,6 +43,16 @@ def test_environments_row_wins_over_the_catalogues(data: dict[str, Any]) -> None
     assert load(data).stage("data-ingestion").dispatch is Dispatch.TASK
 
 
+def test_an_environment_changes_one_variable_of_a_stage_and_keeps_the_others(
+    data: dict[str, Any],
+) -> None:
+    row = data["stages"]["data-ingestion"]
+    assert row["environment"]
+    data["stage_settings"] = {"data-ingestion": {"environment": {"MAX_REFUSED_SHARE": "0.2"}}}
+    changed = load(data).stage("data-ingestion")
+    assert changed.environment == {**row["environment"], "MAX_REFUSED_SHARE": "0.2"}
+
+
 def test_stages_keep_the_catalogues_order(data: dict[str, Any]) -> None:
     assert [stage.name for stage in load(data).stages] == list(data["stages"])
 

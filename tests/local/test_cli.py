@@ -193,6 +193,27 @@ def test_activate_can_be_sourced_from_anywhere(cli: Cli, tmp_path: Path, shell: 
     assert f"at http://127.0.0.1:{cli.port}" in done.stdout
 
 
+def test_a_shell_whose_local_aws_did_not_start_has_no_sceptre_to_speak_to_another(
+    cli: Cli, tmp_path: Path
+) -> None:
+    if not (PROJECT / ".venv").exists():
+        pytest.skip("the project has no .venv")
+    cli.environment["LOCAL_AWS_PORT"] = "none"
+    # Whoever runs the tests may have activated the virtual environment.
+    cli.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", f"source {PROJECT}/local/activate; echo $?; type sceptre"],
+        env=cli.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "1\n"
+    assert "LOCAL_AWS_PORT" in done.stderr
+
+
 def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
     with local_aws(tmp_path, use_engine=False) as aws:
         tables = [

@@ -16,6 +16,7 @@ from batchkit.errors import ObjectConflictError, ObjectGoneError, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from botocore.response import StreamingBody
@@ -44,6 +45,7 @@ class StoredObject:
     size: int
     """Bytes."""
     version_id: str | None
+    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Storage:
                 yield item["Key"]
 
     def describe(self, bucket: str, key: str, version_id: str | None = None) -> StoredObject:
-        """Return size and version.
+        """Return size, version, and when it was written, to the second.
 
         Raises:
             ObjectGoneError: there is no such object or version.
@@ -103,7 +105,11 @@ class Storage:
         except ClientError as error:
             raise _translated(error, bucket, key, version_id) from error
         version = head.get("VersionId")
-        return StoredObject(head["ContentLength"], None if version == "null" else version)
+        return StoredObject(
+            size=head["ContentLength"],
+            version_id=None if version == "null" else version,
+            written_at=head["LastModified"],
+        )
 
     def copy_to_output(self, bucket: str, key: str, version_id: str | None, target: str) -> None:
         """Copy an object inside S3, in parts when it is large.

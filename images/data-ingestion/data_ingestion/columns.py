@@ -71,12 +71,13 @@ def header_problem(columns: list[str]) -> str | None:
         return "Its columns must be separated by commas."
     known = ", ".join(POSITION_SCHEMA)
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    unknown = [name or "(no name)" for name in columns if name not in POSITION_SCHEMA]
     if missing:
-        return f"It lacks the columns {', '.join(missing)}. A positions file has {known}."
+        others = f", and has unknown columns: {', '.join(unknown)}" if unknown else ""
+        return f"It lacks the columns {', '.join(missing)}{others}. A positions file has {known}."
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         return f"It has the columns {', '.join(twice)} more than once."
-    unknown = [name or "(no name)" for name in columns if name not in POSITION_SCHEMA]
     if unknown:
         return f"It has unknown columns: {', '.join(unknown)}. A positions file has {known}."
     return None

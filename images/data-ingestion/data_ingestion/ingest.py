@@ -128,7 +128,7 @@ def _ingest(event: S3Event, context: Context, chosen: Options) -> None:
             converted.rows_refused > chosen.max_refused_share * converted.rows
             or not converted.shards
         ):
-            raise Rejected(_too_many(converted, validator, keys))
+            raise Rejected(_too_many(converted, validator, keys, chosen.max_refused_share))
         manifest = _manifest(event, context.run_id, market, validator, converted)
         manifest["scenarios"]["sha256"] = scenarios.sha256(scenario_bytes)
         _publish(context, uploads, scenario_bytes, manifest)
@@ -195,7 +195,9 @@ def date_of(frame: pl.DataFrame) -> date:
     return common
 
 
-def _too_many(converted: Converted, validator: Validator, keys: RunKeys) -> str:
+def _too_many(
+    converted: Converted, validator: Validator, keys: RunKeys, allowed_share: float
+) -> str:
     common = sorted(validator.counts.items(), key=lambda item: (-item[1], item[0]))[:3]
     reasons = " ".join(
         f"{validator.sentences[rule]} [{rule} ({count}), first in line "
@@ -205,7 +207,8 @@ def _too_many(converted: Converted, validator: Validator, keys: RunKeys) -> str:
     gaps = validator.scenarios.incomplete
     listed = ", ".join(f"{name} ({missing} dates)" for name, missing in list(gaps.items())[:5])
     return (
-        f"{converted.rows_refused} of {converted.rows} rows were refused, which is more than is "
-        f"allowed. The most frequent reasons: {reasons} {keys.quarantine} has every refused row "
-        "with its reasons." + (f" Factors whose history has gaps: {listed}." if gaps else "")
+        f"{converted.rows_refused} of {converted.rows} rows were refused, and "
+        f"{100 * allowed_share:g}% of them may be (MAX_REFUSED_SHARE). The most frequent reasons: "
+        f"{reasons} {keys.quarantine} has every refused row with its reasons."
+        + (f" Factors whose history has gaps: {listed}." if gaps else "")
     )

@@ -77,13 +77,17 @@ def load(context: Context, as_of: date) -> MarketData:
 def _latest(storage: Storage, bucket: str, as_of: date) -> dict[str, str | None]:
     prefix = market_data_prefix(as_of.isoformat())
     wanted = [prefix + suffix.removeprefix(".") for suffix in FILE_SUFFIXES]
-    found = next((key for key in storage.find(bucket, prefix) if key in wanted), None)
-    if found is None:
+    found = {
+        key: storage.describe(bucket, key) for key in storage.find(bucket, prefix) if key in wanted
+    }
+    if not found:
         raise Rejected(
             f"There is no market data for {as_of}, the as_of of these positions. Upload "
             f"{wanted[0]} (or .csv.gz or .parquet), then the positions again."
         )
-    return {"key": found, "version_id": storage.describe(bucket, found).version_id}
+    # What was corrected may have come with another ending than what it corrects.
+    last = max(found, key=lambda key: found[key].written_at)
+    return {"key": last, "version_id": found[last].version_id}
 
 
 def read(key: str, content: bytes, as_of: date) -> pl.DataFrame:

@@ -48,6 +48,17 @@ def test_report_downloads_every_file(
     assert page == tmp_path / "new" / "reports" / RUN / "report.html"
     assert page.read_text() == "<html>"
     assert json.loads((page.parent / "summary.json").read_text()) == SUMMARY
+    assert not (page.parent / "quarantine.parquet").exists()
+
+
+def test_report_downloads_the_rows_that_were_refused(
+    launched: Any, batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    record(launched)
+    finish(launched)
+    launched.put(RunKeys(RUN).quarantine, "rows")
+    assert batch("report", RUN, "--download", tmp_path).code == 0
+    assert (tmp_path / RUN / "quarantine.parquet").read_text() == "rows"
 
 
 def test_report_of_a_rejected_run_downloads_the_refused_rows(

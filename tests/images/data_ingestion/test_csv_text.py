@@ -166,7 +166,7 @@ def test_what_is_no_gzip_is_rejected() -> None:
         pytest.param(gzip.compress(b"x"), r"must end in .csv.gz", id="gzip"),
         (HEADER.encode("utf-16"), "not UTF-8"),
         ((HEADER.replace(",", ";") + "\n").encode(), "separated by commas"),
-        (b"a,b\n1,2\n", "lacks the columns position_id, as_of"),
+        (b"a,b\n1,2\n", "lacks the columns position_id, as_of.*, and has unknown columns: a, b"),
         ((HEADER + ",stike\n").encode(), "unknown columns: stike"),
         ((HEADER + ",book\n").encode(), "columns book more than once"),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import time
 import tracemalloc
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 STAGE = "data-ingestion"
 MARKET = "market-data/2026-01-30.csv"
+MARKET_GZIP = gzip.compress(market_csv(market_rows()))
 
 
 def good_rows(count: int) -> list[dict[str, str]]:
@@ -90,6 +92,17 @@ def test_a_file_becomes_shards_a_quarantine_and_a_manifest(place: Place) -> None
     record = place.ledger.get(keys.run_id)
     assert (record["state"], record["shards"], record["rows_in"]) == ("calculating", 3, 20)
     assert record["stages"][STAGE]["seconds"] >= 0
+
+
+@pytest.mark.parametrize("last", [MARKET, MARKET + ".gz"])
+def test_of_market_data_in_several_files_the_last_one_counts(place: Place, last: str) -> None:
+    content = {MARKET: market_csv(market_rows()), MARKET + ".gz": MARKET_GZIP}
+    first = next(key for key in content if key != last)
+    place.upload(first, content[first])
+    time.sleep(1.1)  # S3 tells the time of a write to the second
+    place.upload(last, content[last])
+    keys = ingested(place, positions_csv(*good_rows(3)))
+    assert place.read_json(keys.manifest)["market_data"]["key"] == last
 
 
 @pytest.mark.usefixtures("market")
@@ -244,7 +257,7 @@ MINIMAL_GZIP = gzip.compress(MINIMAL.encode())
         (
             "a.csv",
             positions_csv(*good_rows(8), GOOD | {"position_id": "X", "risk_factor": "NOBODY"}),
-            r"1 of 9 rows were refused.*unknown-instrument \(1\).*GAPPY \(1 dates\)",
+            r"1 of 9 rows were refused, and 10% .*unknown-instrument \(1\).*GAPPY \(1 dates\)",
         ),
         (
             "a.csv",
