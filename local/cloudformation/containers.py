@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from local.casing import camel_case
 from local.cloudformation.handlers import (
@@ -42,6 +42,8 @@ _TASK_DEFINITION: Final = "AWS::ECS::TaskDefinition"
 _SERVICE: Final = "AWS::ECS::Service"
 _DRAIN_SECONDS: Final = 180
 """stopTimeout is at most 120 s, so a service's tasks are gone by then."""
+_STEADY_SECONDS: Final = 3 * 3600
+"""For so long CloudFormation waits for a service. A task that protects itself may take its time."""
 
 
 def install() -> None:
@@ -113,21 +115,48 @@ def _complete_service(physical_id: str, properties: Properties) -> None:
     ):
         if name in properties:
             service[name[0].lower() + name[1:]] = properties[name]
+    _wait_until_steady(physical_id)
+
+
+def _wait_until_steady(service_arn: str) -> None:
+    """CloudFormation waits until a service runs what it shall, and nothing else.
+
+    Else a launch would return while workers of the last release still take messages.
+    """
+    key = "/".join(service_arn.rsplit("/", 2)[1:])
+    deadline = time.monotonic() + _STEADY_SECONDS
+    while not _is_steady(_SERVICES.get()[key], _tasks_of(service_arn)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Service {key} is not steady after {_STEADY_SECONDS} s")
+        time.sleep(0.1)
+
+
+def _is_steady(service: dict[str, Any], tasks: list[dict[str, Any]]) -> bool:
+    (primary,) = (one for one in service["deployments"] if one["status"] == "PRIMARY")
+    return primary.get("rolloutState") != "IN_PROGRESS" and all(
+        task.get("_deployment_id") == primary["id"] for task in tasks
+    )
 
 
 def _wait_for_tasks(service_arn: str) -> None:
     """CloudFormation waits for a deleted service to drain."""
-    cluster, name = service_arn.rsplit("/", 2)[1:]
     deadline = time.monotonic() + _DRAIN_SECONDS
-    while any(
-        task.get("group") == f"service:{name}"
+    while _tasks_of(service_arn):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{service_arn} still has tasks after {_DRAIN_SECONDS} s")
+        time.sleep(0.1)
+
+
+def _tasks_of(service_arn: str) -> list[dict[str, Any]]:
+    """A service's tasks that have not stopped."""
+    cluster, name = service_arn.rsplit("/", 2)[1:]
+    return [
+        task
+        for task in list(_TASKS.get().values())
+        if task.get("group") == f"service:{name}"
         and task["clusterArn"].endswith(f"/{cluster}")
         and task["lastStatus"] != "STOPPED"
-        for task in _TASKS.get().values()
-    ):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Service {name} still has tasks after {_DRAIN_SECONDS} s")
-        time.sleep(0.1)
+    ]
 
 
 def _delete_cluster(physical_id: str, _properties: Properties) -> None:

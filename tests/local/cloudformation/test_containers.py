@@ -119,6 +119,63 @@ def test_containers_are_described_as_declared(
     assert delete(clients, unique) == "DELETE_COMPLETE"
 
 
+def test_a_stack_is_updated_when_its_service_runs_the_new_revision_alone(
+    clients: Any,
+    stack: Callable[..., dict[str, Any]],
+    unique: str,
+    image: str,
+    execution_role: str,
+    network: dict[str, Any],
+) -> None:
+    def resources(release: str) -> Resources:
+        return {
+            "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": unique}},
+            "Definition": {
+                "Type": "AWS::ECS::TaskDefinition",
+                "Properties": {
+                    "Family": unique,
+                    "Cpu": "256",
+                    "Memory": "512",
+                    "NetworkMode": "awsvpc",
+                    "RequiresCompatibilities": ["FARGATE"],
+                    "ExecutionRoleArn": execution_role,
+                    "ContainerDefinitions": [
+                        {
+                            "Name": "stage",
+                            "Image": image,
+                            "Environment": [{"Name": "RELEASE", "Value": release}],
+                        }
+                    ],
+                },
+            },
+            "Service": {
+                "Type": "AWS::ECS::Service",
+                "Properties": {
+                    "ServiceName": unique,
+                    "Cluster": {"Ref": "Cluster"},
+                    "TaskDefinition": {"Ref": "Definition"},
+                    "DesiredCount": 2,
+                    "NetworkConfiguration": {
+                        "AwsvpcConfiguration": {
+                            "Subnets": network["awsvpcConfiguration"]["subnets"]
+                        }
+                    },
+                },
+            },
+        }
+
+    def revisions() -> list[str]:
+        arns = clients.ecs.list_tasks(cluster=unique, serviceName=unique)["taskArns"]
+        described = clients.ecs.describe_tasks(cluster=unique, tasks=arns)["tasks"]
+        return [task["taskDefinitionArn"].rsplit(":", 1)[1] for task in described]
+
+    for release in ("1", "2"):
+        made = stack(resources(release))
+        assert made["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+        assert revisions() == [release, release]
+    assert delete(clients, unique) == "DELETE_COMPLETE"
+
+
 def test_a_size_that_fargate_does_not_have_fails_the_stack(
     clients: Any, stack: Callable[..., dict[str, Any]], unique: str
 ) -> None:
