@@ -6,6 +6,7 @@ it exits with 1 when a limit is missed. Nothing of what it starts is left.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -113,11 +114,15 @@ def way() -> str:
     return "Tasks as processes"
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measure, show, write; 1 when a limit is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.platform", description=__doc__)
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
+    chosen = parser.parse_args(arguments)
     figures = measure()
     CONSOLE.print(results.table(figures))
-    results.write(way(), results.markdown(figures, "make bench"))
+    if not chosen.no_write:
+        results.write(way(), results.markdown(figures, "make bench"))
     return int(not all(figure.kept for figure in figures))
 
 

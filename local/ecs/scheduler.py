@@ -1,12 +1,15 @@
-"""The service scheduler: replaces what is missing or unhealthy, one thread at a time."""
+"""The service scheduler: replaces what is missing, unhealthy or old, one thread at a time."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from typing import Any, Final
 
-from local.ecs.stopping import UNHEALTHY_REASON
+from local.ecs.protection import is_protected
+from local.ecs.slots import WAITS
+from local.ecs.stopping import NO_ROOM_REASON, UNHEALTHY_REASON
 from local.symbols import Symbol
 
 _RECONCILE: Final = Symbol("services.ecs", "_reconcile_service_tasks", ("cluster_name", "svc_key"))
@@ -42,6 +45,33 @@ def tick() -> None:
     for key, service in list(_SERVICES.get().items()):
         if service["status"] == "ACTIVE" and service["runningCount"] != service["desiredCount"]:
             _RECONCILE.get()(key.split("/", 1)[0], key)
+        if service["status"] == "ACTIVE" and len(service["deployments"]) > 1:
+            _make_room(service)
+
+
+def _make_room(service: dict[str, Any]) -> None:
+    """Stop as many tasks of the last revision as tasks of the new one wait for a slot.
+
+    AWS has room for both until the new one is steady; this machine may not have, and then a
+    deployment would wait for tasks that wait for it.
+    """
+    tasks = [
+        task
+        for task in list(_TASKS.get().values())
+        if task.get("group") == f"service:{service['serviceName']}"
+        and task["clusterArn"] == service["clusterArn"]
+        and task["lastStatus"] != "STOPPED"
+    ]
+    (primary,) = (one for one in service["deployments"] if one["status"] == "PRIMARY")
+    new = [task for task in tasks if task.get("_deployment_id") == primary["id"]]
+    old = [task for task in tasks if task not in new]
+    leaving = [task for task in old if task["desiredStatus"] == "STOPPED"]
+    missing = sum(WAITS in task for task in new) - len(leaving)
+    free = [task for task in old if task not in leaving and not is_protected(task, time.time())]
+    for task in free[: max(0, missing)]:
+        _STOP_TASK.get()(
+            {"task": task["taskArn"], "cluster": service["clusterArn"], "reason": NO_ROOM_REASON}
+        )
 
 
 def _update_health(task: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """How many tasks run at once: what one machine can bear, where Fargate has room for all.
 
 A task beyond that waits in PROVISIONING, in the order in which it came. A service or a family of
-which nothing runs does not wait, so that long-running workers cannot keep out what feeds them.
+which nothing runs does not wait, so that long-running workers cannot keep out what feeds them. For
+a service's new revision the scheduler stops tasks of the last one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ VARIABLE: Final = "LOCAL_AWS_TASK_SLOTS"
 _TASKS_PER_CORE: Final = 4
 _BYTES_PER_TASK: Final = 512 << 20
 _FEWEST: Final = 4
+
+WAITS: Final = "_waitsForSlot"
+"""A task has this member while it waits."""
 
 Start = tuple[Any, ...]
 """The arguments of MiniStack's worker; the task comes first."""
@@ -80,6 +84,7 @@ class Slots:
         with self._lock:
             task = start[0]
             if not self._has_room(task):
+                task[WAITS] = True
                 self._waiting.append(start)
                 return
             self._take(task)
@@ -111,6 +116,7 @@ class Slots:
         return len(self._running) < self.number or not self._groups[_group(task)]
 
     def _take(self, task: dict[str, Any]) -> None:
+        task.pop(WAITS, None)
         self._running[task["taskArn"]] = _group(task)
         self._groups[_group(task)] += 1
 

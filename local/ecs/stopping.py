@@ -43,11 +43,12 @@ SYMBOLS: Final = (
 
 SCALE_IN_REASON: Final = "Service scaling down"
 UNHEALTHY_REASON: Final = "Task failed container health checks"
+NO_ROOM_REASON: Final = "Deployment capacity limit"
 DISPENSABLE_REASONS: Final = frozenset(
     {
         SCALE_IN_REASON,
+        NO_ROOM_REASON,
         "Task definition updated",
-        "Deployment capacity limit",
         "Deployment completed",
     }
 )

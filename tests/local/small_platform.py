@@ -32,15 +32,8 @@ class Platform:
         layer = registry_client.layer({"code/stage.py": STAGE})
         digest = registry_client.push_image(aws.endpoint, "stage", "1", configuration, [layer])
         self.ecs.create_cluster(clusterName="c")
-        told = self.ecs.register_task_definition(
-            family="f",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-            containerDefinitions=[{"name": "stage", "image": f"{aws.registry}/stage@{digest}"}],
-        )
-        self.definition = str(told["taskDefinition"]["taskDefinitionArn"])
+        self.image = f"{aws.registry}/stage@{digest}"
+        self.definition = self.define()
         arn = "arn:aws:sqs:eu-west-1:123456789012:stopped"
         statement = {
             "Effect": "Allow",
@@ -57,6 +50,18 @@ class Platform:
         }
         events.put_rule(Name="stopped", EventPattern=json.dumps(pattern))
         events.put_targets(Rule="stopped", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def define(self) -> str:
+        """Register another revision; return its ARN."""
+        told = self.ecs.register_task_definition(
+            family="f",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[{"name": "stage", "image": self.image}],
+        )
+        return str(told["taskDefinition"]["taskDefinitionArn"])
 
     def run(self) -> str:
         answer = self.ecs.run_task(

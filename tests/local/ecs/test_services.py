@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.ecs import slots
 from local.ecs.scheduler import health_of
 from local.ecs.stopping import UNHEALTHY_REASON
+from local.testing import local_aws
+from tests.local.small_platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -92,6 +96,24 @@ def test_an_unhealthy_task_is_replaced_and_says_why(
     assert stopped["stoppedReason"] == UNHEALTHY_REASON
     assert stopped["healthStatus"] == "UNHEALTHY"
     assert eventually(lambda: running() and first not in running())
+
+
+def test_a_new_revision_comes_to_run_where_there_are_slots_for_the_last_one_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv(slots.VARIABLE, "2")
+    with local_aws(tmp_path, use_engine=False) as aws:
+        made = Platform(aws)
+        arns = made.service(2)
+        assert eventually(lambda: made.status(*arns()) == "RUNNING" * 2)
+        revision = made.define()
+        made.ecs.update_service(cluster="c", service="s", taskDefinition=revision)
+
+        def running() -> list[str]:
+            tasks = made.ecs.describe_tasks(cluster="c", tasks=arns())["tasks"]
+            return [one["taskDefinitionArn"] for one in tasks if one["lastStatus"] == "RUNNING"]
+
+        assert eventually(lambda: running() == [revision] * 2), running()
 
 
 @pytest.mark.parametrize(
