@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import subprocess
@@ -50,18 +49,20 @@ def reported(launched: Environment, tmp_path_factory: pytest.TempPathFactory) ->
     return report
 
 
-def test_report_has_all_its_files(reported: Path) -> None:
-    names = {path.name for path in reported.iterdir()}
-    assert names == {"report.html", "report.xlsx", "summary.json", "sensitivities.csv"}
+def test_report_has_all_its_files_and_the_refused_rows(reported: Path) -> None:
+    assert {path.name for path in reported.iterdir()} == {
+        "report.html",
+        "report.xlsx",
+        "summary.json",
+        "sensitivities.csv",
+        "quarantine.parquet",
+    }
 
 
-def test_summary_counts_every_row(launched: Environment, reported: Path) -> None:
+def test_summary_counts_every_row(reported: Path) -> None:
     summary = json.loads((reported / "summary.json").read_text())
     assert summary["rows_in"] == len(gzip.decompress(POSITIONS.read_bytes()).splitlines()) - 1
-    quarantine = launched.client("s3").get_object(
-        Bucket=launched[Output.OUTPUT_BUCKET_NAME], Key=f"runs/{reported.name}/quarantine.parquet"
-    )["Body"]
-    refused = pl.read_parquet(io.BytesIO(quarantine.read()))
+    refused = pl.read_parquet(reported / "quarantine.parquet")
     assert summary["rows_refused"] == refused.height > 0
 
 
