@@ -34,10 +34,18 @@ class Cli:
         }
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-m", "local", *arguments], PROJECT)
+
+    def in_shell(
+        self, script: str, folder: Path = PROJECT, shell: str = "bash"
+    ) -> subprocess.CompletedProcess[str]:
+        return self._run([shell, "-c", script], folder)
+
+    def _run(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "local", *arguments],
+            command,
             env=self.environment,
-            cwd=PROJECT,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=60,
@@ -139,16 +147,8 @@ def test_what_a_killed_server_left_behind_is_no_obstacle(cli: Cli) -> None:
 
 def test_env_can_be_evaluated(cli: Cli) -> None:
     script = f"{sys.executable} -m local env"
-    done = subprocess.run(
-        ["bash", "-c", f'eval "$({script})"; echo "$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID"'],
-        env=cli.environment,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    assert done.stdout.split() == [f"http://127.0.0.1:{cli.port}", "123456789012"]
+    done = cli.in_shell(f'eval "$({script})"; echo "$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID"')
+    assert done.stdout.split() == [f"http://127.0.0.1:{cli.port}", "123456789012"], done.stderr
 
 
 def test_a_proxy_is_asked_for_other_hosts_only(cli: Cli) -> None:
@@ -161,15 +161,7 @@ def test_a_proxy_is_asked_for_other_hosts_only(cli: Cli) -> None:
     script = (
         f'eval "$({sys.executable} -m local env)"; {sys.executable} -c "{asks}"; echo $no_proxy'
     )
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env=cli.environment,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = cli.in_shell(script)
     expected = ["123456789012", "intranet.example,127.0.0.1,localhost"]
     assert done.stdout.split() == expected, done.stderr
 
@@ -180,15 +172,8 @@ def test_activate_can_be_sourced_from_anywhere(cli: Cli, tmp_path: Path, shell: 
         pytest.skip(f"{shell} is not installed")
     if not (PROJECT / ".venv").exists():
         pytest.skip("the project has no .venv")
-    done = subprocess.run(
-        [shell, "-c", f'set -e; source {PROJECT}/local/activate; echo "at $AWS_ENDPOINT_URL"'],
-        env=cli.environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    script = f'set -e; source {PROJECT}/local/activate; echo "at $AWS_ENDPOINT_URL"'
+    done = cli.in_shell(script, tmp_path, shell)
     assert done.returncode == 0, done.stderr
     assert f"at http://127.0.0.1:{cli.port}" in done.stdout
 
@@ -201,15 +186,7 @@ def test_a_shell_whose_local_aws_did_not_start_has_no_sceptre_to_speak_to_anothe
     cli.environment["LOCAL_AWS_PORT"] = "none"
     # Whoever runs the tests may have activated the virtual environment.
     cli.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
-    done = subprocess.run(
-        ["bash", "-c", f"source {PROJECT}/local/activate; echo $?; type sceptre"],
-        env=cli.environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = cli.in_shell(f"source {PROJECT}/local/activate; echo $?; type sceptre", tmp_path)
     assert done.stdout == "1\n"
     assert "LOCAL_AWS_PORT" in done.stderr
 
