@@ -51,12 +51,16 @@ def publish() -> None:
     _forget_old()
 
 
-def set_gauge(namespace: str, metric: str, value: float, dimensions: dict[str, str]) -> None:
-    """Write this minute's point."""
+def set_gauge(
+    namespace: str, metric: str, value: float, dimensions: dict[str, str], *, begin: bool = True
+) -> None:
+    """Write this minute's point; without `begin` only if there is one already."""
     bucket = _BUCKET.get()((namespace, metric, _DIMENSIONS_KEY.get()(dimensions)))
     minute = int(time.time() // _MINUTE * _MINUTE)
     if bucket and bucket[-1]["Timestamp"] == minute:
         bucket[-1]["Value"] = float(value)
+        return
+    if not begin:
         return
     bucket.append(
         {"Timestamp": minute, "Value": float(value), "Unit": "None", "Dimensions": dimensions}
@@ -82,8 +86,7 @@ def _publish_queues() -> None:
             ("ApproximateNumberOfMessagesDelayed", delayed),
             ("ApproximateAgeOfOldestMessage", age),
         ):
-            if value:
-                set_gauge("AWS/SQS", metric, value, dimensions)
+            set_gauge("AWS/SQS", metric, value, dimensions, begin=bool(value))
 
 
 def _publish_services() -> None:

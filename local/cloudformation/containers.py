@@ -16,6 +16,7 @@ from local.cloudformation.handlers import (
     rewrite,
 )
 from local.ecs import validation
+from local.ecs.scheduler import is_old, primary_of, tasks_of
 from local.ecs.slots import WAITS
 from local.responses import payload_of
 from local.symbols import Symbol
@@ -23,7 +24,6 @@ from local.symbols import Symbol
 _PUT_PROVIDERS: Final = Symbol("services.ecs", "_put_cluster_capacity_providers", ("data",))
 _TASK_DEFINITIONS: Final = Symbol("services.ecs", "_task_defs")
 _SERVICES: Final = Symbol("services.ecs", "_services")
-_TASKS: Final = Symbol("services.ecs", "_tasks")
 _DELETE_CLUSTER: Final = Symbol("services.ecs", "_delete_cluster", ("data",))
 _CONTAINER_DEFINITIONS: Final = Symbol(
     "services.cloudformation.provisioners", "_normalize_container_defs", ("cdefs",)
@@ -34,7 +34,6 @@ SYMBOLS: Final = (
     _PUT_PROVIDERS,
     _TASK_DEFINITIONS,
     _SERVICES,
-    _TASKS,
     _DELETE_CLUSTER,
     _CONTAINER_DEFINITIONS,
 )
@@ -126,39 +125,27 @@ def _wait_until_steady(service_arn: str) -> None:
     """
     key = "/".join(service_arn.rsplit("/", 2)[1:])
     deadline = time.monotonic() + _STEADY_SECONDS
-    while not _is_steady(_SERVICES.get()[key], _tasks_of(service_arn)):
+    while not _is_steady(_SERVICES.get()[key], tasks_of(service_arn)):
         if time.monotonic() > deadline:
             raise TimeoutError(f"Service {key} is not steady after {_STEADY_SECONDS} s")
         time.sleep(0.1)
 
 
 def _is_steady(service: dict[str, Any], tasks: list[dict[str, Any]]) -> bool:
-    (primary,) = (one for one in service["deployments"] if one["status"] == "PRIMARY")
-    if any(task.get("_deployment_id") != primary["id"] for task in tasks):
+    if any(is_old(task, service) for task in tasks):
         return False
     # What waits for one of this machine's slots may do so for long, and would not on AWS.
-    return primary.get("rolloutState") != "IN_PROGRESS" or any(WAITS in task for task in tasks)
+    under_way = primary_of(service).get("rolloutState") == "IN_PROGRESS"
+    return not under_way or any(WAITS in task for task in tasks)
 
 
 def _wait_for_tasks(service_arn: str) -> None:
     """CloudFormation waits for a deleted service to drain."""
     deadline = time.monotonic() + _DRAIN_SECONDS
-    while _tasks_of(service_arn):
+    while tasks_of(service_arn):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{service_arn} still has tasks after {_DRAIN_SECONDS} s")
         time.sleep(0.1)
-
-
-def _tasks_of(service_arn: str) -> list[dict[str, Any]]:
-    """A service's tasks that have not stopped."""
-    cluster, name = service_arn.rsplit("/", 2)[1:]
-    return [
-        task
-        for task in list(_TASKS.get().values())
-        if task.get("group") == f"service:{name}"
-        and task["clusterArn"].endswith(f"/{cluster}")
-        and task["lastStatus"] != "STOPPED"
-    ]
 
 
 def _delete_cluster(physical_id: str, _properties: Properties) -> None:

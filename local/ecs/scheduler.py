@@ -49,22 +49,38 @@ def tick() -> None:
             _make_room(service)
 
 
+def tasks_of(service_arn: str) -> list[dict[str, Any]]:
+    """A service's tasks that have not stopped; those of a service that was deleted too."""
+    cluster, name = service_arn.rsplit("/", 2)[1:]
+    return [
+        task
+        for task in list(_TASKS.get().values())
+        if task.get("group") == f"service:{name}"
+        and task["clusterArn"].endswith(f"/{cluster}")
+        and task["lastStatus"] != "STOPPED"
+    ]
+
+
+def primary_of(service: dict[str, Any]) -> dict[str, Any]:
+    """The deployment that a service is to consist of."""
+    (primary,) = (one for one in service["deployments"] if one["status"] == "PRIMARY")
+    return dict(primary)
+
+
+def is_old(task: dict[str, Any], service: dict[str, Any]) -> bool:
+    """Whether a service's task belongs to another deployment than the last one."""
+    return bool(task.get("_deployment_id") != primary_of(service)["id"])
+
+
 def _make_room(service: dict[str, Any]) -> None:
     """Stop as many tasks of the last revision as tasks of the new one wait for a slot.
 
     AWS has room for both until the new one is steady; this machine may not have, and then a
     deployment would wait for tasks that wait for it.
     """
-    tasks = [
-        task
-        for task in list(_TASKS.get().values())
-        if task.get("group") == f"service:{service['serviceName']}"
-        and task["clusterArn"] == service["clusterArn"]
-        and task["lastStatus"] != "STOPPED"
-    ]
-    (primary,) = (one for one in service["deployments"] if one["status"] == "PRIMARY")
-    new = [task for task in tasks if task.get("_deployment_id") == primary["id"]]
-    old = [task for task in tasks if task not in new]
+    tasks = tasks_of(service["serviceArn"])
+    old = [task for task in tasks if is_old(task, service)]
+    new = [task for task in tasks if task not in old]
     leaving = [task for task in old if task["desiredStatus"] == "STOPPED"]
     missing = sum(WAITS in task for task in new) - len(leaving)
     free = [task for task in old if task not in leaving and not is_protected(task, time.time())]

@@ -35,8 +35,6 @@ NOT_SOURCES = (
 )  # fmt: skip
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock", "CONTAINER_HOST": ""}
 
-BY_PROCESSES_ALONE = "no Docker or Podman answers; the same life is lived by processes alone"
-
 
 def engine_answers() -> bool:
     """Whether Docker or Podman can run containers here."""
@@ -143,7 +141,10 @@ class Life:
         "processes",
         pytest.param(
             "engine",
-            marks=pytest.mark.skipif(not engine_answers(), reason=BY_PROCESSES_ALONE),
+            marks=pytest.mark.skipif(
+                not engine_answers(),
+                reason="no Docker or Podman answers; the same life is lived by processes alone",
+            ),
         ),
     ],
 )

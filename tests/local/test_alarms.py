@@ -155,6 +155,33 @@ def test_an_alarm_on_an_expression_counts_messages_in_flight_too(
     assert eventually(lambda: state() == "OK")
 
 
+def test_a_sum_with_messages_in_flight_has_no_data_while_there_are_none(
+    clients: Any, queue: tuple[str, str], unique: str, eventually: Callable[..., Any]
+) -> None:
+    # SQS reports them only while there are some, and so a sum has to fill in what is missing.
+    names = {f"{unique}-sum": "visible + hidden", unique: "FILL(visible, 0) + FILL(hidden, 0)"}
+    for name, expression in names.items():
+        metrics = backlog(unique)
+        metrics[0]["Expression"] = expression
+        clients.cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Metrics=metrics,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="LessThanOrEqualToThreshold",
+        )
+
+    def states() -> list[str]:
+        found = clients.cloudwatch.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+        by_name = {alarm["AlarmName"]: str(alarm["StateValue"]) for alarm in found}
+        return [by_name[name] for name in names]
+
+    assert eventually(lambda: states() == ["INSUFFICIENT_DATA", "ALARM"]), states()
+    clients.sqs.send_message(QueueUrl=queue[0], MessageBody="x")
+    clients.sqs.receive_message(QueueUrl=queue[0], VisibilityTimeout=60)
+    assert eventually(lambda: states() == ["OK", "OK"]), states()
+
+
 def test_an_alarm_on_a_wrong_expression_is_refused(clients: Any, unique: str) -> None:
     metrics = backlog(unique)
     metrics[0]["Expression"] = "visible + unknown"

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-FOR_CHANGES = "two minutes, for changes of the protocol: MODEL_CHECK=long runs it"
-LONG = pytest.mark.skipif(os.environ.get("MODEL_CHECK") != "long", reason=FOR_CHANGES)
+LONG = pytest.mark.skipif(
+    os.environ.get("MODEL_CHECK") != "long",
+    reason="two minutes, for changes of the protocol: MODEL_CHECK=long runs it",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def fargate(family: str, execution_role: str) -> dict[str, Any]:
+    """What every task definition here says."""
+    return {
+        "Family": family,
+        "Cpu": "256",
+        "Memory": "512",
+        "NetworkMode": "awsvpc",
+        "RequiresCompatibilities": ["FARGATE"],
+        "ExecutionRoleArn": execution_role,
+    }
+
+
 def test_a_repository_with_images_goes_only_when_it_may_be_emptied(
     clients: Any, aws: Any, stack: Callable[..., dict[str, Any]], unique: str
 ) -> None:
@@ -46,12 +58,7 @@ def test_containers_are_described_as_declared(
             "Definition": {
                 "Type": "AWS::ECS::TaskDefinition",
                 "Properties": {
-                    "Family": unique,
-                    "Cpu": "256",
-                    "Memory": "512",
-                    "NetworkMode": "awsvpc",
-                    "RequiresCompatibilities": ["FARGATE"],
-                    "ExecutionRoleArn": execution_role,
+                    **fargate(unique, execution_role),
                     "RuntimePlatform": {
                         "CpuArchitecture": "X86_64",
                         "OperatingSystemFamily": "LINUX",
@@ -133,12 +140,7 @@ def test_a_stack_is_updated_when_its_service_runs_the_new_revision_alone(
             "Definition": {
                 "Type": "AWS::ECS::TaskDefinition",
                 "Properties": {
-                    "Family": unique,
-                    "Cpu": "256",
-                    "Memory": "512",
-                    "NetworkMode": "awsvpc",
-                    "RequiresCompatibilities": ["FARGATE"],
-                    "ExecutionRoleArn": execution_role,
+                    **fargate(unique, execution_role),
                     "ContainerDefinitions": [
                         {
                             "Name": "stage",
